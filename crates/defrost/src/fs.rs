@@ -1,0 +1,185 @@
+//! Files that are never half-written, locks, and reads by position.
+//!
+//! Invariant: a file under its final name is complete. Everything is written to a temporary sibling and renamed.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A failed file operation, with the path that the system's own error leaves out.
+#[derive(Debug, thiserror::Error)]
+#[error("can't {action} {}: {source}", path.display())]
+pub struct FsError {
+    /// What was tried: `read`, `write`, `create`, `lock`.
+    pub action: &'static str,
+    /// The file or folder.
+    pub path: PathBuf,
+    /// The system's error.
+    pub source: io::Error,
+}
+
+impl FsError {
+    /// Adds `action` and `path` to a system's error; made for `map_err`.
+    pub fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FsError {
+        move |source| FsError { action, path: path.to_owned(), source }
+    }
+}
+
+/// Reads a whole file.
+///
+/// # Errors
+/// When the file can't be read.
+pub fn read(path: &Path) -> Result<Vec<u8>, FsError> {
+    std::fs::read(path).map_err(FsError::at("read", path))
+}
+
+/// Reads a whole UTF-8 file.
+///
+/// # Errors
+/// When the file can't be read or isn't UTF-8.
+pub fn read_to_string(path: &Path) -> Result<String, FsError> {
+    std::fs::read_to_string(path).map_err(FsError::at("read", path))
+}
+
+/// Creates a folder and its parents.
+///
+/// # Errors
+/// When it can't be created.
+pub fn create_dir_all(path: &Path) -> Result<(), FsError> {
+    std::fs::create_dir_all(path).map_err(FsError::at("create", path))
+}
+
+/// Writes `content` to a temporary sibling, syncs it and renames it to `path`.
+///
+/// # Errors
+/// When a step fails; `path` then still holds what it held before.
+pub fn write_atomic(path: &Path, content: &[u8]) -> Result<(), FsError> {
+    let mut file = AtomicFile::create(path)?;
+    file.write_all(content).map_err(FsError::at("write", path))?;
+    file.commit()
+}
+
+/// A file that appears under its name only when [`commit`](AtomicFile::commit) is called; dropped before, it vanishes.
+#[derive(Debug)]
+pub struct AtomicFile {
+    file: Option<File>,
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+impl AtomicFile {
+    /// Opens the temporary sibling of `path`; creates missing parent folders.
+    ///
+    /// # Errors
+    /// When the folder or the file can't be created.
+    pub fn create(path: &Path) -> Result<AtomicFile, FsError> {
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            create_dir_all(parent)?;
+        }
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}.tmp", std::process::id()));
+        let temporary = path.with_file_name(name);
+        #[expect(clippy::disallowed_methods, reason = "this is the one place that the rule leads to")]
+        let file = File::create(&temporary).map_err(FsError::at("create", &temporary))?;
+        Ok(AtomicFile { file: Some(file), temporary, path: path.to_owned() })
+    }
+
+    /// Syncs the content and gives the file its name.
+    ///
+    /// # Errors
+    /// When syncing or renaming fails; the name then still holds what it held before.
+    pub fn commit(mut self) -> Result<(), FsError> {
+        if let Some(file) = self.file.take() {
+            file.sync_all().map_err(FsError::at("write", &self.temporary))?;
+        }
+        std::fs::rename(&self.temporary, &self.path).map_err(FsError::at("write", &self.path))
+    }
+}
+
+impl Write for AtomicFile {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        match &mut self.file {
+            Some(file) => file.write(buffer),
+            None => Err(io::Error::other("the file is committed")),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), File::flush)
+    }
+}
+
+impl Drop for AtomicFile {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            // Nothing sensible can be done about a temporary file that can't be removed.
+            let _ = std::fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// Reads exactly `buffer.len()` bytes from `offset`, whatever the file's cursor.
+///
+/// # Errors
+/// When the file is shorter or can't be read.
+pub fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
+    }
+    #[cfg(windows)]
+    {
+        let mut done = 0;
+        while done < buffer.len() {
+            match std::os::windows::fs::FileExt::seek_read(file, &mut buffer[done..], offset + done as u64)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                read => done += read,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes free for this user on the file system that holds `path` (or its nearest existing parent).
+///
+/// # Errors
+/// When the system doesn't say.
+pub fn available_space(path: &Path) -> Result<u64, FsError> {
+    let existing = path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    fs4::available_space(existing).map_err(FsError::at("measure the free space of", existing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_uncommitted_file_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a/b.txt");
+        write_atomic(&path, b"first").unwrap();
+        let mut half = AtomicFile::create(&path).unwrap();
+        half.write_all(b"sec").unwrap();
+        drop(half);
+        assert_eq!(read(&path).unwrap(), b"first");
+        assert_eq!(std::fs::read_dir(folder.path().join("a")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn reads_by_position() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows");
+        write_atomic(&path, b"0123456789").unwrap();
+        let file = File::open(&path).unwrap();
+        let mut buffer = [0; 3];
+        read_at(&file, &mut buffer, 4).unwrap();
+        assert_eq!(&buffer, b"456");
+        assert!(read_at(&file, &mut buffer, 8).is_err());
+    }
+
+    #[test]
+    fn an_error_names_the_file() {
+        let error = read(Path::new("/no/such/file")).unwrap_err();
+        assert!(error.to_string().starts_with("can't read /no/such/file: "), "{error}");
+    }
+}

@@ -1,0 +1,96 @@
+//! Dense f32 arrays in C order, with Keras' axes: pictures NHWC, kernels `(h, w, in, out)`, dense `(in, out)`.
+
+use std::collections::BTreeMap;
+
+/// An array of f32 with its shape; a scalar has the empty shape.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Tensor {
+    shape: Vec<usize>,
+    data: Vec<f32>,
+}
+
+impl Tensor {
+    /// Takes `data` as an array of `shape`.
+    ///
+    /// # Panics
+    /// When the number of elements isn't the product of the shape.
+    pub fn new(shape: impl Into<Vec<usize>>, data: Vec<f32>) -> Tensor {
+        let shape = shape.into();
+        assert_eq!(shape.iter().product::<usize>(), data.len(), "shape {shape:?} and {} elements", data.len());
+        Tensor { shape, data }
+    }
+
+    /// All zeros.
+    pub fn zeros(shape: impl Into<Vec<usize>>) -> Tensor {
+        Tensor::filled(shape, 0.0)
+    }
+
+    /// All `value`.
+    pub fn filled(shape: impl Into<Vec<usize>>, value: f32) -> Tensor {
+        let shape = shape.into();
+        let data = vec![value; shape.iter().product()];
+        Tensor { shape, data }
+    }
+
+    /// The extent of each axis.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// The elements in C order.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// The elements in C order, to change.
+    pub fn data_mut(&mut self) -> &mut [f32] {
+        &mut self.data
+    }
+
+    /// The elements, without the shape.
+    pub fn into_data(self) -> Vec<f32> {
+        self.data
+    }
+
+    /// The same elements under another shape.
+    ///
+    /// # Panics
+    /// When the number of elements differs.
+    #[must_use]
+    pub fn reshaped(self, shape: impl Into<Vec<usize>>) -> Tensor {
+        Tensor::new(shape, self.data)
+    }
+
+    /// Little-endian bytes of the elements.
+    pub fn to_le_bytes(&self) -> Vec<u8> {
+        self.data.iter().flat_map(|value| value.to_le_bytes()).collect()
+    }
+}
+
+/// Tensors by name: `stem_conv/kernel`, `block1a_bn/gamma`, `dense_1/bias`. Names are Keras 3's (`layer/variable`; a depthwise
+/// kernel is called `kernel`).
+pub type Params = BTreeMap<String, Tensor>;
+
+/// BLAKE3 over all tensors in name order: name, shape, little-endian bytes.
+pub fn hash_params(params: &Params) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    for (name, tensor) in params {
+        hash_tensor(&mut hasher, name, tensor);
+    }
+    hasher.finalize()
+}
+
+/// Adds one tensor to a hash: length and bytes of the name, number and extents of the axes, little-endian elements.
+pub fn hash_tensor(hasher: &mut blake3::Hasher, name: &str, tensor: &Tensor) {
+    hasher.update(&(name.len() as u64).to_le_bytes());
+    hasher.update(name.as_bytes());
+    hasher.update(&(tensor.shape.len() as u64).to_le_bytes());
+    for &extent in &tensor.shape {
+        hasher.update(&(extent as u64).to_le_bytes());
+    }
+    if cfg!(target_endian = "little") {
+        hasher.update(bytemuck::cast_slice(&tensor.data));
+    } else {
+        hasher.update(&tensor.to_le_bytes());
+    }
+}
