@@ -81,7 +81,8 @@ mod tests {
     #[test]
     fn streams_differ_by_seed_name_and_index() {
         let first = |seed, name, indices: &[u64]| Stream::new(seed, name, indices).next_u32();
-        let all = [first(1, "a", &[]), first(2, "a", &[]), first(1, "b", &[]), first(1, "a", &[0]), first(1, "a", &[1])];
+        let all =
+            [first(1, "a", &[]), first(2, "a", &[]), first(1, "b", &[]), first(1, "a", &[0]), first(1, "a", &[1])];
         for (i, a) in all.iter().enumerate() {
             assert!(all[..i].iter().all(|b| a != b));
         }

@@ -1,1 +1,184 @@
-//! stub
+//! Pretrained networks: one file per family, and this registry.
+//!
+//! **Adding one** is a new file with a `FAMILY` (its rows of [`Backbone`]) and its name in [`FAMILIES`]. A family's file states
+//! the graph, what it expects of a picture, where its weights come from and how foreign checkpoints name its parameters; the
+//! registry's tests then hold it to shapes, gradients and summaries without writing any.
+
+mod efficientnet;
+mod mobilenet_v2;
+
+use crate::error::did_you_mean;
+use crate::graph::Graph;
+
+/// All families.
+const FAMILIES: [&[Backbone]; 2] = [efficientnet::FAMILY, mobilenet_v2::FAMILY];
+
+/// The backbone that is used where none is named; its weights are embedded in the program.
+pub const DEFAULT: &str = "efficientnet_lite0.imagenet";
+
+/// The smallest picture side: five stride-2 steps leave one cell.
+pub const MIN_INPUT_SIZE: usize = 32;
+
+/// A pretrained network without its classifier.
+#[derive(Debug, Clone, Copy)]
+pub struct Backbone {
+    /// `family_variant.tag`
+    pub id: &'static str,
+    /// The side of the picture that it was trained with.
+    pub input_size: usize,
+    /// What is done to RGB 0–255 before the graph; families whose graph rescales leave it as it is.
+    pub input: InputRange,
+    /// Where its weights come from.
+    pub source: Source,
+    variant: Variant,
+    build: fn(Variant, Layout) -> Graph,
+    rename: fn(&str) -> Option<String>,
+}
+
+/// What a family needs to tell its variants apart.
+#[derive(Debug, Clone, Copy)]
+struct Variant {
+    name: &'static str,
+    width: f64,
+    depth: f64,
+}
+
+/// What a graph is built for.
+#[derive(Debug, Clone, Copy)]
+struct Layout {
+    input_size: usize,
+    /// Keras inserts `rescaling_1` only with ImageNet weights.
+    imagenet: bool,
+}
+
+/// The values that a graph expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InputRange {
+    /// RGB 0–255 as decoded.
+    Bytes,
+    /// `x / 127.5 − 1`
+    Symmetric,
+}
+
+impl InputRange {
+    /// `(scale, offset)` of `x · scale + offset`.
+    pub fn scale_offset(self) -> (f32, f32) {
+        match self {
+            InputRange::Bytes => (1.0, 0.0),
+            InputRange::Symmetric => (1.0 / 127.5, -1.0),
+        }
+    }
+
+    /// Brings pixels 0–255 into the range.
+    pub fn apply(self, pixels: &mut [f32]) {
+        if self == InputRange::Symmetric {
+            for value in pixels {
+                *value = *value / 127.5 - 1.0;
+            }
+        }
+    }
+}
+
+/// Where pretrained weights come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Part of the program; the library is handed the bytes.
+    Embedded,
+    /// A file of the publisher's.
+    Url {
+        /// Where it is downloaded.
+        url: &'static str,
+        /// The publisher's own MD5 sum, if there is one.
+        md5: Option<&'static str>,
+        /// Under which the weights are published.
+        licence: &'static str,
+    },
+}
+
+/// A name that no backbone has.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown backbone `{id}`{hint}")]
+pub struct UnknownBackbone {
+    /// Asked for.
+    pub id: String,
+    /// The nearest, as a question.
+    pub hint: String,
+}
+
+/// All backbones, family by family.
+pub fn all() -> impl Iterator<Item = &'static Backbone> {
+    FAMILIES.into_iter().flatten()
+}
+
+/// The backbone called `id`; the tag may be left out (`efficientnet_b0`).
+///
+/// # Errors
+/// When there is none of that name.
+pub fn find(id: &str) -> Result<&'static Backbone, UnknownBackbone> {
+    all().find(|backbone| backbone.id == id || backbone.short_id() == id).ok_or_else(|| UnknownBackbone {
+        id: id.to_owned(),
+        hint: did_you_mean(id, all().flat_map(|backbone| [backbone.short_id(), backbone.id])),
+    })
+}
+
+impl Backbone {
+    /// The id without its tag.
+    pub fn short_id(&self) -> &'static str {
+        self.id.rsplit_once('.').map_or(self.id, |(short, _)| short)
+    }
+
+    /// The graph for pictures of `input_size`, as Keras builds it with ImageNet weights.
+    pub fn graph(&self, input_size: usize) -> Graph {
+        (self.build)(self.variant, Layout { input_size, imagenet: true })
+    }
+
+    /// The graph as Keras builds it with `weights=None`: for training from scratch.
+    pub fn graph_from_scratch(&self, input_size: usize) -> Graph {
+        (self.build)(self.variant, Layout { input_size, imagenet: false })
+    }
+
+    /// Our name of a foreign checkpoint's tensor: `_blocks.1._bn0.weight` → `block2a_expand_bn/gamma`.
+    pub fn rename(&self, foreign: &str) -> Option<String> {
+        (self.rename)(foreign)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn ids_are_unique_and_found_with_and_without_tag() {
+        let ids: BTreeSet<&str> = all().map(|backbone| backbone.id).collect();
+        assert_eq!(ids.len(), all().count());
+        for backbone in all() {
+            assert_eq!(find(backbone.id).unwrap().id, backbone.id);
+            assert_eq!(find(backbone.short_id()).unwrap().id, backbone.id);
+        }
+        assert!(find(DEFAULT).is_ok());
+    }
+
+    #[test]
+    fn an_unknown_id_is_answered_with_the_nearest() {
+        let error = find("eficientnet_b0").unwrap_err().to_string();
+        assert_eq!(error, "unknown backbone `eficientnet_b0`; did you mean `efficientnet_b0`?");
+    }
+
+    #[test]
+    fn every_graph_is_well_formed_at_every_size() {
+        for backbone in all() {
+            for size in [MIN_INPUT_SIZE, 33, 64, backbone.input_size] {
+                let graph = backbone.graph(size);
+                let cells = size.div_ceil(32);
+                assert_eq!(graph.output_shape()[..2], [cells, cells], "{} at {size}", backbone.id);
+                for (index, layer) in graph.layers().iter().enumerate() {
+                    assert!(layer.inputs.iter().all(|&input| input < index), "{}", layer.name);
+                    assert_eq!(layer.inputs.is_empty(), index == 0, "{}", layer.name);
+                }
+                let names: BTreeSet<&str> = graph.layers().iter().map(|layer| layer.name.as_str()).collect();
+                assert_eq!(names.len(), graph.len());
+            }
+        }
+    }
+}

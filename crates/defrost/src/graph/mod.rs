@@ -9,10 +9,10 @@ mod cut;
 mod op;
 mod summary;
 
-
-
+pub use builder::{Builder, Node};
+pub use cut::{Cut, CutError, CutPoint, Tap};
 pub use op::{Activation, Initializer, Op, Padding, Param, conv_padding};
-
+pub use summary::{Summary, human_count, layer_table};
 
 /// The index of a layer in its graph.
 pub type LayerIndex = usize;

@@ -1,0 +1,109 @@
+//! MobileNetV2 as Keras builds it, alpha 0.35–1.4.
+//!
+//! # Reference
+//! Sandler et al. 2018, "MobileNetV2: Inverted Residuals and Linear Bottlenecks", table 2.
+
+use super::{Backbone, InputRange, Layout, Source, Variant};
+use crate::graph::{Builder, Graph, Initializer, Node, Padding};
+
+/// A row of the family; Keras publishes no hash for these files.
+macro_rules! keras_imagenet {
+    ($alpha:literal, $file:literal) => {
+        Backbone {
+            id: concat!("mobilenet_v2_", $alpha, ".keras_imagenet"),
+            input_size: 224,
+            input: InputRange::Symmetric,
+            source: Source::Url {
+                url: concat!(
+                    "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/",
+                    "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_",
+                    $file,
+                    "_224_no_top.h5"
+                ),
+                md5: None,
+                licence: "Apache-2.0",
+            },
+            variant: Variant { name: stringify!($alpha), width: $alpha, depth: 1.0 },
+            build,
+            rename: |_| None,
+        }
+    };
+}
+
+pub(super) const FAMILY: &[Backbone] = &[
+    keras_imagenet!(0.35, "0.35"),
+    keras_imagenet!(0.5, "0.5"),
+    keras_imagenet!(0.75, "0.75"),
+    keras_imagenet!(1.0, "1.0"),
+    keras_imagenet!(1.3, "1.3"),
+    keras_imagenet!(1.4, "1.4"),
+];
+
+/// (expansion, filters, repeats, stride) of table 2.
+const STAGES: [(usize, usize, usize, usize); 7] =
+    [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)];
+
+fn build(variant: Variant, layout: Layout) -> Graph {
+    let scaled = |filters: usize| divisible_by_8(filters as f64 * variant.width);
+    let name = format!("mobilenetv2_{:.2}_{}", variant.width, layout.input_size);
+    let mut g = Builder::new(name, Initializer::GlorotUniform, 0.999);
+    let x = g.input(layout.input_size);
+    let x = g.conv("Conv1", x, scaled(32), 3, 2, Padding::Same);
+    let x = g.batch_norm("bn_Conv1", x);
+    let mut x = g.relu("Conv1_relu", x, 6.0);
+
+    let mut number = 0;
+    for (expand, filters, repeats, stride) in STAGES {
+        for repeat in 0..repeats {
+            let stride = if repeat == 0 { stride } else { 1 };
+            let prefix = if number == 0 { "expanded_conv_".into() } else { format!("block_{number}_") };
+            x = g.scope(&prefix, |g| inverted_residual(g, x, expand, scaled(filters), stride));
+            number += 1;
+        }
+    }
+
+    let last = if variant.width > 1.0 { scaled(1280) } else { 1280 };
+    let x = g.conv("Conv_1", x, last, 1, 1, Padding::Same);
+    let x = g.batch_norm("Conv_1_bn", x);
+    g.relu("out_relu", x, 6.0);
+    g.finish()
+}
+
+/// Expand, filter each channel, project without activation (fig. 4). `input`: `[height, width, channels]`.
+fn inverted_residual(g: &mut Builder, input: Node, expand: usize, filters: usize, stride: usize) -> Node {
+    let channels = g.shape(input)[2];
+    let mut x = input;
+    if expand != 1 {
+        x = g.conv("expand", x, channels * expand, 1, 1, Padding::Same);
+        x = g.batch_norm("expand_BN", x);
+        x = g.relu("expand_relu", x, 6.0);
+    }
+    if stride == 2 {
+        x = g.pad_for_stride_2("pad", x, 3);
+    }
+    let padding = if stride == 2 { Padding::Valid } else { Padding::Same };
+    x = g.depthwise("depthwise", x, 3, stride, padding);
+    x = g.batch_norm("depthwise_BN", x);
+    x = g.relu("depthwise_relu", x, 6.0);
+    x = g.conv("project", x, filters, 1, 1, Padding::Same);
+    x = g.batch_norm("project_BN", x);
+    if stride == 1 && channels == filters { g.add("add", input, x) } else { x }
+}
+
+/// The nearest multiple of 8 that is at least 8 and not over 10 % too small.
+fn divisible_by_8(filters: f64) -> usize {
+    let rounded = (((filters + 4.0) as usize) / 8 * 8).max(8);
+    if (rounded as f64) < 0.9 * filters { rounded + 8 } else { rounded }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::backbone::find;
+
+    #[test]
+    fn the_narrowest_is_keras() {
+        let graph = find("mobilenet_v2_0.35").unwrap().graph(224);
+        assert_eq!((graph.len(), graph.param_count()), (154, 410_208));
+        assert_eq!(graph.params().count(), 260);
+    }
+}
