@@ -1,0 +1,286 @@
+//! The tail: the layers after a tap, forward and backward over the shards of a batch.
+
+use std::sync::{Mutex, PoisonError};
+
+use defrost_kernels::{Kernels, Packed};
+use rayon::prelude::*;
+
+use super::layer::{Context, Mode, Shard, Unit};
+use super::layerwise;
+use crate::graph::{CutPoint, Graph, Op, Tap};
+use crate::tensor::Params;
+
+/// What a trainable BatchNorm normalises by in training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum BatchNormMode {
+    /// Its moving statistics, which stay as they are: one picture never depends on another.
+    #[default]
+    Inference,
+    /// The batch's own mean and variance; the moving statistics follow.
+    BatchStatistics,
+}
+
+/// Which random numbers a training step draws.
+#[derive(Debug, Clone, Copy)]
+pub struct Randomness {
+    /// The run's seed.
+    pub seed: u64,
+    /// The step, counted so that no two steps of a run share a number.
+    pub step: u64,
+}
+
+/// Gradients of the tensors that train, in graph order.
+pub type Gradients = Vec<Vec<f32>>;
+
+/// What a training step computed.
+#[derive(Debug)]
+pub struct StepOutput {
+    /// Logits, a row a picture.
+    pub logits: Vec<f32>,
+    /// The loss of each picture, as the objective gave it.
+    pub losses: Vec<f32>,
+    /// Summed over the batch, in the order of [`Tail::trainable`].
+    pub gradients: Gradients,
+}
+
+/// Writes the gradient by one picture's logits and returns its loss: `(number in the batch, logits, gradient)`.
+pub type Objective<'a> = dyn Fn(usize, &[f32], &mut [f32]) -> f32 + Sync + 'a;
+
+/// Pictures in a shard: fixed, so that sums have one order. Enough that a 7×7 layer's product has a few hundred rows.
+const SHARD: usize = 8;
+
+/// The layers after a tap, with what trains among them.
+#[derive(Debug)]
+pub struct Tail {
+    pub(super) graph: Graph,
+    pub(super) kernels: Kernels,
+    pub(super) mode: BatchNormMode,
+    pub(super) units: Vec<Unit>,
+    tap_len: usize,
+    trainable: Vec<String>,
+    frozen_packed: bool,
+    /// Buffers, one set for each shard that is under way.
+    pool: Mutex<Vec<Shard>>,
+}
+
+impl Tail {
+    /// The layers of `graph` after `tap`, training from `cut` on.
+    pub fn new(graph: &Graph, tap: Tap, cut: CutPoint, mode: BatchNormMode, kernels: Kernels) -> Tail {
+        let mut trainable = Vec::new();
+        let mut needs_gradient = vec![false; graph.len() - tap.0];
+        let mut units = Vec::new();
+        for (index, layer) in graph.layers().iter().enumerate().skip(tap.0 + 1) {
+            let inputs: Vec<usize> = layer.inputs.iter().map(|input| input - tap.0).collect();
+            let passes_gradient: Vec<bool> = inputs.iter().map(|&input| needs_gradient[input]).collect();
+            let mut own = Vec::new();
+            if cut.trains(index) {
+                for param in layer.params.iter().filter(|param| param.trainable) {
+                    own.push((param.name, trainable.len()));
+                    trainable.push(layer.param_name(param));
+                }
+            }
+            let batch_norm = matches!(layer.op, Op::BatchNorm { .. });
+            let needed = !own.is_empty() || passes_gradient.contains(&true);
+            needs_gradient[index - tap.0] = needed;
+            units.push(Unit {
+                index,
+                inputs,
+                passes_gradient,
+                needs_gradient: needed,
+                batch_statistics: batch_norm && !own.is_empty() && mode == BatchNormMode::BatchStatistics,
+                trainable: own,
+                kernel: Packed::default(),
+                kernel_transposed: Packed::default(),
+            });
+        }
+        let tap_len = graph.layers()[tap.0].output_shape.iter().product();
+        let (graph, pool) = (graph.clone(), Mutex::default());
+        Tail { graph, kernels, mode, units, tap_len, trainable, frozen_packed: false, pool }
+    }
+
+    /// Names of the tensors that train, in graph order.
+    pub fn trainable(&self) -> &[String] {
+        &self.trainable
+    }
+
+    /// Elements of one stored row.
+    pub fn tap_len(&self) -> usize {
+        self.tap_len
+    }
+
+    /// Length of a row of logits.
+    pub fn num_classes(&self) -> usize {
+        self.graph.output_shape()[0]
+    }
+
+    fn context<'a>(&'a self, params: &'a Params, mode: Mode) -> Context<'a> {
+        Context { graph: &self.graph, params, kernels: self.kernels, mode }
+    }
+
+    /// Packs the kernels that may have changed; those of frozen layers only once.
+    fn pack(&mut self, params: &Params) {
+        let (graph, kernels, all) = (&self.graph, self.kernels, !self.frozen_packed);
+        self.units
+            .par_iter_mut()
+            .filter(|unit| all || !unit.trainable.is_empty())
+            .for_each(|unit| unit.pack(graph, params, kernels));
+        self.frozen_packed = true;
+    }
+
+    /// One training step over `rows` (the tap's values, a row a picture): forward, loss, backward.
+    ///
+    /// With batch statistics the moving statistics in `params` follow the batch.
+    ///
+    /// # Panics
+    /// When `rows` is empty or not a whole number of rows.
+    pub fn forward_backward(
+        &mut self,
+        params: &mut Params,
+        rows: &[f32],
+        randomness: Randomness,
+        objective: &Objective<'_>,
+    ) -> StepOutput {
+        self.pack(params);
+        let stochastic_depth = self.mode == BatchNormMode::BatchStatistics;
+        let mode = Mode::Training { seed: randomness.seed, step: randomness.step, stochastic_depth };
+        let mut shards = self.take_shards(rows);
+        let outputs: Vec<ShardOutput> = if self.units.iter().any(|unit| unit.batch_statistics) {
+            let (outputs, moments) = layerwise::step(self, &self.context(params, mode), &mut shards, rows, objective);
+            layerwise::move_statistics(self, params, &moments);
+            outputs
+        } else {
+            let context = self.context(params, mode);
+            self.each_shard(shards, |shard| {
+                self.load(shard, rows);
+                for (at, unit) in (1..).zip(&self.units) {
+                    context.forward(unit, at, shard, None);
+                }
+                let output = self.objective_of(shard, objective);
+                self.clear_parameter_gradients(params, shard);
+                for (at, unit) in (1..).zip(&self.units).rev().filter(|(_, unit)| unit.needs_gradient) {
+                    context.backward(unit, at, shard, None);
+                }
+                output.with_gradients(std::mem::take(&mut shard.parameter_gradients))
+            })
+        };
+        self.sum(outputs)
+    }
+
+    /// The logits of `rows` in inference mode, a row a picture.
+    ///
+    /// # Panics
+    /// When `rows` is not a whole number of rows.
+    pub fn predict(&mut self, params: &Params, rows: &[f32]) -> Vec<f32> {
+        self.pack(params);
+        let context = self.context(params, Mode::Inference);
+        let shards = self.take_shards(rows);
+        let logits = self.each_shard(shards, |shard| {
+            self.load(shard, rows);
+            for (at, unit) in (1..).zip(&self.units) {
+                context.forward(unit, at, shard, None);
+            }
+            shard.values[self.units.len()].clone()
+        });
+        logits.concat()
+    }
+
+    /// `(samples, first)` of each shard, in batch order.
+    fn take_shards(&self, rows: &[f32]) -> Vec<(usize, usize)> {
+        assert_eq!(rows.len() % self.tap_len, 0, "rows of the tap");
+        let samples = rows.len() / self.tap_len;
+        (0..samples).step_by(SHARD).map(|first| (SHARD.min(samples - first), first)).collect()
+    }
+
+    /// Runs `work` on each shard in parallel; results come in batch order.
+    fn each_shard<T: Send>(&self, shards: Vec<(usize, usize)>, work: impl Fn(&mut Shard) -> T + Sync) -> Vec<T> {
+        let pool = || self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        shards
+            .into_par_iter()
+            .map(|(samples, first)| {
+                let mut shard = pool().pop().unwrap_or_default();
+                shard.begin(samples, first, self.units.len() + 1);
+                let result = work(&mut shard);
+                pool().push(shard);
+                result
+            })
+            .collect()
+    }
+
+    /// Copies the shard's rows into its first value.
+    pub(super) fn load(&self, shard: &mut Shard, rows: &[f32]) {
+        let own = &rows[shard.first * self.tap_len..][..shard.samples * self.tap_len];
+        shard.values[0].clear();
+        shard.values[0].extend_from_slice(own);
+    }
+
+    /// The losses of the shard's pictures; the gradient by the logits arrives at the last layer.
+    pub(super) fn objective_of(&self, shard: &mut Shard, objective: &Objective<'_>) -> ShardOutput {
+        let last = self.units.len();
+        let classes = self.num_classes();
+        let logits = shard.values[last].clone();
+        let mut gradient = vec![0.0; logits.len()];
+        let losses = (shard.first..)
+            .zip(logits.chunks_exact(classes).zip(gradient.chunks_exact_mut(classes)))
+            .map(|(number, (logits, gradient))| objective(number, logits, gradient))
+            .collect();
+        shard.gradients[last] = gradient;
+        ShardOutput { logits, losses, gradients: Vec::new() }
+    }
+
+    pub(super) fn clear_parameter_gradients(&self, params: &Params, shard: &mut Shard) {
+        shard.parameter_gradients = self.trainable.iter().map(|name| vec![0.0; params[name].data().len()]).collect();
+    }
+
+    /// Sums gradients over the shards, each element in shard order.
+    fn sum(&self, outputs: Vec<ShardOutput>) -> StepOutput {
+        let mut logits = Vec::new();
+        let mut losses = Vec::new();
+        let mut parts = Vec::with_capacity(outputs.len());
+        for output in outputs {
+            logits.extend(output.logits);
+            losses.extend(output.losses);
+            parts.push(output.gradients);
+        }
+        let mut parts = parts.into_iter();
+        let mut gradients = parts.next().unwrap_or_default();
+        let rest: Vec<Gradients> = parts.collect();
+        gradients.par_iter_mut().enumerate().for_each(|(number, total)| {
+            for part in &rest {
+                self.kernels.add_assign(total, &part[number]);
+            }
+        });
+        StepOutput { logits, losses, gradients }
+    }
+
+    /// Shards with buffers of their own, all alive at once: for the layer-by-layer run.
+    pub(super) fn open_shards(&self, shards: &[(usize, usize)]) -> Vec<Shard> {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        shards
+            .iter()
+            .map(|&(samples, first)| {
+                let mut shard = pool.pop().unwrap_or_default();
+                shard.begin(samples, first, self.units.len() + 1);
+                shard
+            })
+            .collect()
+    }
+
+    /// Gives the buffers back.
+    pub(super) fn close_shards(&self, shards: Vec<Shard>) {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).extend(shards);
+    }
+}
+
+/// What one shard of a training step gives.
+#[derive(Debug)]
+pub(super) struct ShardOutput {
+    pub(super) logits: Vec<f32>,
+    pub(super) losses: Vec<f32>,
+    pub(super) gradients: Gradients,
+}
+
+impl ShardOutput {
+    pub(super) fn with_gradients(self, gradients: Gradients) -> ShardOutput {
+        ShardOutput { gradients, ..self }
+    }
+}
