@@ -44,3 +44,6 @@ pub mod advise;
 pub mod report;
 
 pub mod job;
+
+#[cfg(test)]
+mod formula;
