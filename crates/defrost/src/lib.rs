@@ -8,6 +8,7 @@ pub mod error;
 pub mod fs;
 pub mod progress;
 pub mod rng;
+pub mod settings;
 
 pub mod image;
 pub mod tensor;

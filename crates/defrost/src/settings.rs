@@ -1,0 +1,623 @@
+//! Typed settings out of TOML: every mistake at once, each with its key and the nearest known name.
+//!
+//! A settings type derives serde's traits with `deny_unknown_fields`; [`read`] fills it. serde stops at the first mistake, so
+//! `read` notes it, takes the value out and reads again, until the rest is sound. Invariant: a mistake's key is the full
+//! dotted path (`stages.1.learning_rate`), list indices counted from 0, from which its line can be found.
+//!
+//! A name stands for a table without further settings: `optimizer = "adam"` reads as `optimizer = { adam = {} }`.
+
+use std::fmt::{self, Display};
+
+use serde::de::value::StringDeserializer;
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Expected, IntoDeserializer, MapAccess, SeqAccess,
+    Unexpected, VariantAccess, Visitor,
+};
+use serde::forward_to_deserialize_any;
+use toml::{Table, Value};
+
+use crate::error::nearest;
+
+/// One mistake in settings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mistake {
+    /// The dotted path, indices from 0: `stages.1.learning_rate`. Empty where the text as a whole is meant.
+    pub key: String,
+    /// The line, counted from 1, where the settings come from a text.
+    pub line: Option<usize>,
+    /// What is wrong with it.
+    pub problem: Problem,
+}
+
+/// What is wrong with a setting.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Problem {
+    /// The text isn't TOML.
+    Syntax {
+        /// What the TOML parser says.
+        message: String,
+    },
+    /// No such setting.
+    UnknownKey {
+        /// The full path of the known key that it resembles most.
+        nearest: Option<String>,
+    },
+    /// A setting without a default isn't there.
+    Missing,
+    /// Of the wrong type, out of range, or a name that isn't known.
+    Unexpected {
+        /// What it must be: `> 0`, `a number`, ``one of `adam`, `sgd` ``.
+        expected: String,
+        /// What it is.
+        got: String,
+        /// The known name that it resembles most.
+        nearest: Option<String>,
+    },
+    /// Two settings exclude each other, or one needs another.
+    Conflict {
+        /// A predicate of which the key is the subject, with the remedy.
+        says: String,
+    },
+}
+
+impl Mistake {
+    /// `key` must be `expected`; it is `got`.
+    pub fn unexpected(key: impl Into<String>, expected: impl Into<String>, got: impl Display) -> Mistake {
+        let problem = Problem::Unexpected { expected: expected.into(), got: got.to_string(), nearest: None };
+        Mistake { key: key.into(), line: None, problem }
+    }
+}
+
+impl Mistake {
+    /// Whether it is a misspelling of the key at `path`.
+    fn means(&self, path: &[String]) -> bool {
+        matches!(&self.problem, Problem::UnknownKey { nearest: Some(nearest) } if *nearest == path.join("."))
+    }
+}
+
+impl Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = &self.key;
+        let remedy = |nearest: &Option<String>| nearest.as_ref().map(|name| format!("; did you mean `{name}`?"));
+        match &self.problem {
+            Problem::Syntax { message } => write!(f, "{message}"),
+            Problem::UnknownKey { nearest } => {
+                write!(f, "unknown key `{key}`{}", remedy(nearest).unwrap_or_default())
+            }
+            Problem::Missing => write!(f, "`{key}` is missing"),
+            Problem::Unexpected { expected, got, nearest } => {
+                write!(f, "`{key}` must be {expected}; got {got}{}", remedy(nearest).unwrap_or_default())
+            }
+            Problem::Conflict { says } => write!(f, "`{key}` {says}"),
+        }
+    }
+}
+
+/// Collects what is out of range, below a path of keys.
+#[derive(Debug, Default)]
+pub struct Checks {
+    path: Vec<String>,
+    mistakes: Vec<Mistake>,
+}
+
+impl Checks {
+    /// Nothing checked yet.
+    pub fn new() -> Checks {
+        Checks::default()
+    }
+
+    /// Notes a mistake unless `sound`: `key` must be `expected`; it is `got`.
+    pub fn require(&mut self, sound: bool, key: &str, expected: &str, got: impl fmt::Debug) {
+        if !sound {
+            let mistake = Mistake::unexpected(self.path_of(key), expected, format_args!("{got:?}"));
+            self.mistakes.push(mistake);
+        }
+    }
+
+    /// Notes that `key` conflicts with another setting, unless `sound`.
+    pub fn require_agreement(&mut self, sound: bool, key: &str, says: impl Into<String>) {
+        if !sound {
+            let mistake =
+                Mistake { key: self.path_of(key), line: None, problem: Problem::Conflict { says: says.into() } };
+            self.mistakes.push(mistake);
+        }
+    }
+
+    /// Runs `check` with the keys below `key`.
+    pub fn within(&mut self, key: impl Display, check: impl FnOnce(&mut Checks)) {
+        self.path.push(key.to_string());
+        check(self);
+        self.path.pop();
+    }
+
+    /// What was found.
+    pub fn into_mistakes(self) -> Vec<Mistake> {
+        self.mistakes
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        if key.is_empty() { self.path.join(".") } else { dotted(&self.path, key) }
+    }
+}
+
+fn dotted(path: &[String], key: &str) -> String {
+    path.iter().map(String::as_str).chain([key]).collect::<Vec<_>>().join(".")
+}
+
+/// Reads `T` from a value and checks its ranges.
+///
+/// # Errors
+/// All mistakes there are: of form, and of range in what could be read.
+pub fn read<T: DeserializeOwned>(mut value: Value, check: impl FnOnce(&T, &mut Checks)) -> Result<T, Vec<Mistake>> {
+    let mut mistakes: Vec<Mistake> = Vec::new();
+    let mut taken = Taken::default();
+    let settings = loop {
+        let Fault { path, mut problem } = match T::deserialize(Reader(value.clone())) {
+            Ok(settings) => break settings,
+            Err(fault) => fault,
+        };
+        let path: Vec<String> = path.into_iter().rev().collect();
+        let original = taken.original(&path);
+        let new = match &mut problem {
+            Problem::UnknownKey { nearest } => {
+                *nearest = nearest.take().map(|name| dotted(&original[..original.len() - 1], &name));
+                true
+            }
+            Problem::Missing => !taken.explains(&original) && !mistakes.iter().any(|mistake| mistake.means(&original)),
+            _ => !taken.explains(&original),
+        };
+        if new {
+            mistakes.push(Mistake { key: original.join("."), line: None, problem });
+        }
+        if !take_out(&mut value, &path, &mut taken) {
+            return Err(mistakes);
+        }
+    };
+    let mut checks = Checks::new();
+    check(&settings, &mut checks);
+    mistakes.extend(checks.into_mistakes().into_iter().filter_map(|mistake| {
+        let path: Vec<String> = mistake.key.split('.').map(str::to_owned).collect();
+        let original = taken.original(&path);
+        (!taken.explains(&original)).then(|| Mistake { key: original.join("."), ..mistake })
+    }));
+    if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
+}
+
+/// What was taken out so that the rest could be read, by paths in the value as it was given.
+#[derive(Default)]
+struct Taken {
+    paths: Vec<Vec<String>>,
+    /// Entries that are missing from their lists, whose later neighbours have moved up; ascending.
+    gaps: Vec<(Vec<String>, usize)>,
+}
+
+impl Taken {
+    /// Whether a mistake at `path` may only be there because of what was taken out in or around it.
+    fn explains(&self, path: &[String]) -> bool {
+        self.paths.iter().any(|taken| taken.starts_with(path) || path.starts_with(taken))
+    }
+
+    /// Notes that the entry at `path` is out of its list.
+    fn note_gap(&mut self, path: &[String]) {
+        if let Some((index, list)) = path.split_last()
+            && let Ok(index) = index.parse()
+        {
+            self.gaps.push((list.to_vec(), index));
+            self.gaps.sort_unstable();
+        }
+    }
+
+    /// The path as it was before list entries moved up.
+    fn original(&self, path: &[String]) -> Vec<String> {
+        let mut original: Vec<String> = Vec::with_capacity(path.len());
+        for key in path {
+            let index = key.parse().ok().map(|mut index: usize| {
+                for (_, gap) in self.gaps.iter().filter(|(list, _)| *list == original) {
+                    index += usize::from(*gap <= index);
+                }
+                index.to_string()
+            });
+            original.push(index.unwrap_or_else(|| key.clone()));
+        }
+        original
+    }
+}
+
+/// Takes what is at `path` out of `value`, or what is nearest around it. A table in a list is emptied first, and taken out of
+/// the list only if that doesn't help.
+fn take_out(value: &mut Value, path: &[String], taken: &mut Taken) -> bool {
+    for length in (1..=path.len()).rev() {
+        let (parents, last) = (&path[..length - 1], &path[length - 1]);
+        let original = taken.original(&path[..length]);
+        let found = match parents.iter().try_fold(&mut *value, |place, key| child(place, key)) {
+            Some(Value::Table(table)) => table.remove(last).is_some(),
+            Some(Value::Array(list)) => match last.parse().ok().filter(|index| *index < list.len()) {
+                Some(index) => {
+                    match &mut list[index] {
+                        Value::Table(entry) if !entry.is_empty() => entry.clear(),
+                        _ => {
+                            list.remove(index);
+                            taken.note_gap(&original);
+                        }
+                    }
+                    true
+                }
+                None => false,
+            },
+            _ => false,
+        };
+        if found {
+            taken.paths.push(original);
+            return true;
+        }
+    }
+    false
+}
+
+fn child<'a>(value: &'a mut Value, key: &str) -> Option<&'a mut Value> {
+    match value {
+        Value::Table(table) => table.get_mut(key),
+        Value::Array(list) => list.get_mut(key.parse::<usize>().ok()?),
+        _ => None,
+    }
+}
+
+/// A value on one line, floats with as few digits as give the same number: `1e-6`, `[1, 2]`, `{ last = 30 }`.
+pub fn inline(value: &Value) -> String {
+    let joined = |items: Vec<String>| items.join(", ");
+    match value {
+        Value::Float(number) if number.is_finite() => format!("{number:?}"),
+        Value::Array(list) => format!("[{}]", joined(list.iter().map(inline).collect())),
+        Value::Table(table) if table.is_empty() => "{}".to_owned(),
+        Value::Table(table) => {
+            let entry = |(key, value): (&String, &Value)| format!("{key} = {}", inline(value));
+            format!("{{ {} }}", joined(table.iter().map(entry).collect()))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The known key that an unknown one means: by its initials (`lr` is `learning_rate`), else by resemblance.
+fn nearest_key<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
+    let initials = |name: &str| name.split('_').filter_map(|word| word.chars().next()).collect::<String>();
+    known
+        .iter()
+        .copied()
+        .find(|name| name.contains('_') && initials(name) == key)
+        .or_else(|| nearest(key, known.iter().copied()))
+}
+
+/// A mistake on its way out of the nested values: the path is written innermost first.
+#[derive(Debug)]
+struct Fault {
+    path: Vec<String>,
+    problem: Problem,
+}
+
+impl Fault {
+    fn unexpected(expected: String, got: String) -> Fault {
+        Fault { path: Vec::new(), problem: Problem::Unexpected { expected, got, nearest: None } }
+    }
+
+    fn within(mut self, key: &str) -> Fault {
+        self.path.push(key.to_owned());
+        self
+    }
+}
+
+impl Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.problem)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+impl serde::de::Error for Fault {
+    fn custom<T: Display>(message: T) -> Fault {
+        Fault { path: Vec::new(), problem: Problem::Conflict { says: message.to_string() } }
+    }
+
+    fn invalid_type(got: Unexpected<'_>, expected: &dyn Expected) -> Fault {
+        Fault::unexpected(in_words(&expected.to_string()), described(got))
+    }
+
+    fn invalid_value(got: Unexpected<'_>, expected: &dyn Expected) -> Fault {
+        Fault::unexpected(in_words(&expected.to_string()), described(got))
+    }
+
+    fn invalid_length(length: usize, expected: &dyn Expected) -> Fault {
+        Fault::unexpected(in_words(&expected.to_string()), format!("{length} entries"))
+    }
+
+    fn unknown_variant(variant: &str, known: &'static [&'static str]) -> Fault {
+        let problem = Problem::Unexpected {
+            expected: format!("one of `{}`", known.join("`, `")),
+            got: format!("`{variant}`"),
+            nearest: nearest_key(variant, known).map(str::to_owned),
+        };
+        Fault { path: Vec::new(), problem }
+    }
+
+    fn unknown_field(field: &str, known: &'static [&'static str]) -> Fault {
+        let problem = Problem::UnknownKey { nearest: nearest_key(field, known).map(str::to_owned) };
+        Fault { path: vec![field.to_owned()], problem }
+    }
+
+    fn missing_field(field: &'static str) -> Fault {
+        Fault { path: vec![field.to_owned()], problem: Problem::Missing }
+    }
+}
+
+/// serde's name of a type, in words.
+fn in_words(expected: &str) -> String {
+    match expected {
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number of at least 0",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        other => other.strip_prefix("struct ").map_or(other, |_| "a table"),
+    }
+    .to_owned()
+}
+
+fn described(got: Unexpected<'_>) -> String {
+    match got {
+        Unexpected::Bool(value) => value.to_string(),
+        Unexpected::Unsigned(value) => value.to_string(),
+        Unexpected::Signed(value) => value.to_string(),
+        Unexpected::Float(value) => format!("{value:?}"),
+        Unexpected::Str(value) => format!("{value:?}"),
+        Unexpected::Seq => "a list".to_owned(),
+        Unexpected::Map => "a table".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// A TOML value as serde sees it, with [`Fault`] as its error.
+struct Reader(Value);
+
+impl Reader {
+    fn unexpected(&self) -> Unexpected<'_> {
+        match &self.0 {
+            Value::String(value) => Unexpected::Str(value),
+            Value::Integer(value) => Unexpected::Signed(*value),
+            Value::Float(value) => Unexpected::Float(*value),
+            Value::Boolean(value) => Unexpected::Bool(*value),
+            Value::Datetime(_) => Unexpected::Other("a date"),
+            Value::Array(_) => Unexpected::Seq,
+            Value::Table(_) => Unexpected::Map,
+        }
+    }
+}
+
+impl<'de> Deserializer<'de> for Reader {
+    type Error = Fault;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        match self.0 {
+            Value::String(value) => visitor.visit_string(value),
+            Value::Integer(value) => visitor.visit_i64(value),
+            Value::Float(value) => visitor.visit_f64(value),
+            Value::Boolean(value) => visitor.visit_bool(value),
+            Value::Datetime(_) => Err(serde::de::Error::invalid_type(self.unexpected(), &visitor)),
+            Value::Array(list) => visitor.visit_seq(List(list.into_iter().enumerate())),
+            Value::Table(table) => visitor.visit_map(Entries { entries: table.into_iter(), entry: None }),
+        }
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Fault> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        known: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Fault> {
+        let choices = format!("one of `{}`", known.join("`, `"));
+        match self.0 {
+            Value::String(name) => visitor.visit_enum(Variant { name, content: None }),
+            Value::Table(table) => {
+                let mut entries = table.into_iter();
+                match (entries.next(), entries.next()) {
+                    (Some((name, content)), None) => visitor.visit_enum(Variant { name, content: Some(content) }),
+                    (None, _) => Err(Fault::unexpected(choices, "an empty table".to_owned())),
+                    (Some((first, _)), Some((second, _))) => {
+                        Err(Fault::unexpected(choices, format!("`{first}` and `{second}`")))
+                    }
+                }
+            }
+            _ => Err(Fault::unexpected(choices, described(self.unexpected()))),
+        }
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
+        tuple_struct map struct identifier ignored_any
+    }
+}
+
+impl IntoDeserializer<'_, Fault> for Reader {
+    type Deserializer = Reader;
+
+    fn into_deserializer(self) -> Reader {
+        self
+    }
+}
+
+struct List(std::iter::Enumerate<std::vec::IntoIter<Value>>);
+
+impl<'de> SeqAccess<'de> for List {
+    type Error = Fault;
+
+    fn next_element_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
+        let Some((index, value)) = self.0.next() else { return Ok(None) };
+        seed.deserialize(Reader(value)).map(Some).map_err(|fault| fault.within(&index.to_string()))
+    }
+}
+
+struct Entries {
+    entries: toml::map::IntoIter<String, Value>,
+    entry: Option<(String, Value)>,
+}
+
+impl<'de> MapAccess<'de> for Entries {
+    type Error = Fault;
+
+    fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, Fault> {
+        self.entry = self.entries.next();
+        let Some((key, _)) = &self.entry else { return Ok(None) };
+        let key: StringDeserializer<Fault> = key.clone().into_deserializer();
+        seed.deserialize(key).map(Some)
+    }
+
+    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, Fault> {
+        let (key, value) = self.entry.take().ok_or_else(|| serde::de::Error::custom("has no value"))?;
+        seed.deserialize(Reader(value)).map_err(|fault| fault.within(&key))
+    }
+}
+
+/// A name with its settings (`{ adamw = { weight_decay = 0.01 } }`) or without (`"adamw"`).
+struct Variant {
+    name: String,
+    content: Option<Value>,
+}
+
+impl<'de> EnumAccess<'de> for Variant {
+    type Error = Fault;
+    type Variant = Variant;
+
+    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Variant), Fault> {
+        let name: StringDeserializer<Fault> = self.name.clone().into_deserializer();
+        Ok((seed.deserialize(name)?, self))
+    }
+}
+
+impl<'de> VariantAccess<'de> for Variant {
+    type Error = Fault;
+
+    fn unit_variant(self) -> Result<(), Fault> {
+        match self.content {
+            None => Ok(()),
+            Some(_) => Err(Fault::unexpected(format!("just \"{}\"", self.name), "a table".to_owned())),
+        }
+    }
+
+    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, Fault> {
+        let content = self.content.unwrap_or_else(|| Value::Table(Table::new()));
+        seed.deserialize(Reader(content)).map_err(|fault| fault.within(&self.name))
+    }
+
+    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Fault> {
+        self.struct_variant(&[], visitor)
+    }
+
+    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], visitor: V) -> Result<V::Value, Fault> {
+        let content = self.content.unwrap_or_else(|| Value::Table(Table::new()));
+        Reader(content).deserialize_any(visitor).map_err(|fault| fault.within(&self.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq, Default)]
+    #[serde(default, deny_unknown_fields)]
+    struct Outer {
+        batch_size: u32,
+        learning_rate: f64,
+        shape: Shape,
+        parts: Vec<Part>,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq, Default)]
+    #[serde(rename_all = "snake_case")]
+    enum Shape {
+        #[default]
+        Point,
+        Circle(Circle),
+    }
+
+    #[derive(Debug, Deserialize, PartialEq, Default)]
+    #[serde(default, deny_unknown_fields)]
+    struct Circle {
+        radius: Option<f64>,
+    }
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Part {
+        weight: f64,
+        #[serde(default)]
+        label: String,
+    }
+
+    fn read_text(text: &str) -> Result<Outer, Vec<String>> {
+        let check = |outer: &Outer, checks: &mut Checks| {
+            checks.within("parts", |checks| {
+                for (index, part) in outer.parts.iter().enumerate() {
+                    checks.within(index, |checks| checks.require(part.weight >= 0.0, "weight", ">= 0", part.weight));
+                }
+            });
+        };
+        let read = read(Value::Table(text.parse().unwrap()), check);
+        read.map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn a_name_stands_for_a_table() {
+        assert_eq!(read_text("shape = 'circle'").unwrap().shape, Shape::Circle(Circle { radius: None }));
+        let expected =
+            Outer { learning_rate: 1.0, shape: Shape::Circle(Circle { radius: Some(2.0) }), ..Outer::default() };
+        assert_eq!(read_text("learning_rate = 1\nshape = { circle = { radius = 2 } }"), Ok(expected));
+    }
+
+    #[test]
+    fn all_mistakes_are_found_at_once() {
+        let mistakes = read_text(
+            "batch_size = -1\nlr = 2\nshape = { cirle = {} }\n\
+             parts = [3, { weight = 'x', label = 3 }, { weigth = 1, weight = 1.5 }, { label = 'a' }, { weight = -0.5 }]",
+        );
+        let mistakes = mistakes.unwrap_err();
+        insta::assert_snapshot!(mistakes.join("\n"), @r#"
+        `batch_size` must be a whole number of at least 0; got -1
+        unknown key `lr`; did you mean `learning_rate`?
+        `shape` must be one of `point`, `circle`; got `cirle`; did you mean `circle`?
+        `parts.0` must be a table; got 3
+        `parts.1.weight` must be a number; got "x"
+        `parts.1.label` must be a string; got 3
+        unknown key `parts.2.weigth`; did you mean `parts.2.weight`?
+        `parts.3.weight` is missing
+        `parts.4.weight` must be >= 0; got -0.5
+        "#);
+    }
+
+    #[test]
+    fn a_table_with_two_names_is_a_mistake() {
+        let mistake = |text| read_text(text).unwrap_err().join("\n");
+        insta::assert_snapshot!(mistake("shape = { point = 1, circle = 2 }"), @"`shape` must be one of `point`, `circle`; got `point` and `circle`");
+        insta::assert_snapshot!(mistake("shape = { point = { radius = 1 } }"), @"`shape` must be just \"point\"; got a table");
+        insta::assert_snapshot!(mistake("shape = 1979-05-27"), @"`shape` must be one of `point`, `circle`; got a date");
+    }
+
+    #[test]
+    fn checks_know_their_path() {
+        let mut checks = Checks::new();
+        checks.within("stages", |checks| checks.within(1, |checks| checks.require(false, "epochs", "> 0", 0)));
+        checks.require(true, "seed", "anything", 1);
+        let mistakes = checks.into_mistakes();
+        assert_eq!(mistakes.len(), 1);
+        assert_eq!(mistakes[0].to_string(), "`stages.1.epochs` must be > 0; got 0");
+    }
+}
