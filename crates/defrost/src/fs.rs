@@ -3,7 +3,7 @@
 //! Invariant: a file under its final name is complete. Everything is written to a temporary sibling and renamed.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// A failed file operation, with the path that the system's own error leaves out.
@@ -82,6 +82,16 @@ impl AtomicFile {
         #[expect(clippy::disallowed_methods, reason = "this is the one place that the rule leads to")]
         let file = File::create(&temporary).map_err(FsError::at("create", &temporary))?;
         Ok(AtomicFile { file: Some(file), temporary, path: path.to_owned() })
+    }
+
+    /// Writes over the first bytes, which must have been written before.
+    ///
+    /// # Errors
+    /// When the file can't be written.
+    pub fn overwrite_start(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(file) = &mut self.file else { return Err(io::Error::other("the file is committed")) };
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(bytes)
     }
 
     /// Syncs the content and gives the file its name.

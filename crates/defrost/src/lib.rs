@@ -18,6 +18,8 @@ pub mod graph;
 pub mod head;
 pub mod weights;
 
+pub mod model;
+
 pub mod augment;
 pub mod data;
 pub mod exec;

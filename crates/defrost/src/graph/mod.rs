@@ -82,6 +82,15 @@ impl Graph {
         &self.layers[self.layers.len() - 1].output_shape
     }
 
+    /// The first `layers` layers.
+    ///
+    /// # Panics
+    /// When there are fewer.
+    #[must_use]
+    pub fn truncated(&self, layers: usize) -> Graph {
+        Graph { name: self.name.clone(), layers: self.layers[..layers].to_vec() }
+    }
+
     /// The index of the layer called `name`.
     pub fn index_of(&self, name: &str) -> Option<LayerIndex> {
         self.layers.iter().position(|layer| layer.name == name)

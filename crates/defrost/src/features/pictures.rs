@@ -1,0 +1,197 @@
+//! Pictures and their views, numbered for the rows.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use crate::augment::Pipeline;
+use crate::backbone::InputRange;
+use crate::data::{DataError, Dataset, Sample, Skipped};
+use crate::image::{Limits, Picture, Resize, decoder_name};
+
+/// The number of a row: training pictures first, each with all its views, then validation, then test with the plain view.
+pub type RowNumber = usize;
+
+/// A part of the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// Learned from.
+    Train,
+    /// Chosen by.
+    Validation,
+    /// Reported at the end.
+    Test,
+}
+
+/// The pictures of a data set, and how they become pixels.
+#[derive(Debug)]
+pub struct Pictures {
+    samples: Vec<Sample>,
+    train: usize,
+    validation: usize,
+    pipeline: Pipeline,
+    views: u32,
+    augment_seed: u64,
+    input_size: usize,
+    resize: Resize,
+    range: InputRange,
+    strict: bool,
+    limits: Limits,
+    unreadable: Mutex<BTreeMap<usize, String>>,
+}
+
+/// How pictures become pixels.
+#[derive(Debug, Clone)]
+pub struct Rendering {
+    /// What makes a view differ from the plain picture.
+    pub pipeline: Pipeline,
+    /// Views of a training picture, the plain one included; at least 1.
+    pub views: u32,
+    /// Of the views, apart from the run's seed.
+    pub augment_seed: u64,
+    /// The side of the square that the network sees.
+    pub input_size: usize,
+    /// How a picture is brought to that size.
+    pub resize: Resize,
+    /// What the network expects.
+    pub range: InputRange,
+    /// Whether an unreadable picture is an error.
+    pub strict: bool,
+}
+
+impl Pictures {
+    /// The pictures of `data`.
+    pub fn new(data: &Dataset, rendering: Rendering) -> Pictures {
+        let Rendering { pipeline, views, augment_seed, input_size, resize, range, strict } = rendering;
+        Pictures {
+            samples: [&data.train[..], &data.validation, &data.test].concat(),
+            train: data.train.len(),
+            validation: data.validation.len(),
+            pipeline,
+            views: views.max(1),
+            augment_seed,
+            input_size,
+            resize,
+            range,
+            strict,
+            limits: Limits::default(),
+            unreadable: Mutex::default(),
+        }
+    }
+
+    /// Pictures in all.
+    pub fn count(&self) -> usize {
+        self.samples.len()
+    }
+
+    /// Views of a training picture.
+    pub fn views(&self) -> u32 {
+        self.views
+    }
+
+    /// Rows in all.
+    pub fn row_count(&self) -> usize {
+        self.train * self.views as usize + self.samples.len() - self.train
+    }
+
+    /// The rows of one picture, a row a view.
+    pub fn rows_of(&self, picture: usize) -> Range<RowNumber> {
+        let views = self.views as usize;
+        if picture < self.train {
+            picture * views..(picture + 1) * views
+        } else {
+            let number = self.train * views + picture - self.train;
+            number..number + 1
+        }
+    }
+
+    /// The picture and view of a row.
+    pub fn of_row(&self, number: RowNumber) -> (usize, u32) {
+        let views = self.views as usize;
+        if number < self.train * views {
+            (number / views, (number % views) as u32)
+        } else {
+            (number - self.train * views + self.train, 0)
+        }
+    }
+
+    /// The readable pictures of a side, as (number, label).
+    pub fn readable(&self, side: Side) -> Vec<(usize, usize)> {
+        let numbers = match side {
+            Side::Train => 0..self.train,
+            Side::Validation => self.train..self.train + self.validation,
+            Side::Test => self.train + self.validation..self.samples.len(),
+        };
+        let unreadable = self.lock();
+        numbers.filter(|number| !unreadable.contains_key(number)).map(|n| (n, self.samples[n].label)).collect()
+    }
+
+    /// The sample with this number.
+    pub fn sample(&self, picture: usize) -> &Sample {
+        &self.samples[picture]
+    }
+
+    /// The pictures that couldn't be decoded, for the list of skipped ones.
+    pub fn unreadable(&self) -> Vec<Skipped> {
+        let skipped = |(&number, reason): (&usize, &String)| {
+            let Sample { path, label, .. } = &self.samples[number];
+            Skipped { path: path.clone(), label: *label, reason: reason.clone() }
+        };
+        self.lock().iter().map(skipped).collect()
+    }
+
+    pub(super) fn unreadable_numbers(&self) -> Vec<usize> {
+        self.lock().keys().copied().collect()
+    }
+
+    pub(super) fn set_unreadable(&self, numbers: &[usize]) {
+        for &number in numbers.iter().filter(|&&number| number < self.samples.len()) {
+            // The reason is found again, not stored.
+            if let Err(error) = self.decode(number) {
+                self.mark_unreadable(number, &error);
+            }
+        }
+    }
+
+    pub(super) fn mark_unreadable(&self, picture: usize, error: &DataError) {
+        self.lock().insert(picture, error.to_string());
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<usize, String>> {
+        self.unreadable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_strict(&self) -> bool {
+        self.strict
+    }
+
+    pub(super) fn decode(&self, picture: usize) -> Result<Picture, DataError> {
+        self.samples[picture].picture(&self.limits)
+    }
+
+    /// The pixels of a view as the network expects them: `input_size × input_size × 3`.
+    pub(super) fn render(&self, picture: usize, decoded: &Picture, view: u32) -> Vec<f32> {
+        let content = &self.samples[picture].content;
+        let size = [self.input_size, self.input_size];
+        let mut pixels = self.pipeline.render(decoded, view, self.augment_seed, content, size, self.resize);
+        self.range.apply(&mut pixels);
+        pixels
+    }
+
+    /// Identifies everything that the rows' pixels depend on: contents, views, decoder, resizing.
+    pub(super) fn fingerprint(&self) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
+        let how = format!(
+            "{} {:?} {} {:?} {} {} {}",
+            decoder_name(), self.resize, self.input_size, self.range, self.views, self.train, self.validation
+        );
+        hasher.update(how.as_bytes());
+        for view in 0..self.views {
+            hasher.update(self.pipeline.identity(view, self.augment_seed).as_bytes());
+        }
+        for sample in &self.samples {
+            hasher.update(&sample.content);
+        }
+        hasher.finalize()
+    }
+}
