@@ -13,10 +13,11 @@ pub mod settings;
 pub mod image;
 pub mod tensor;
 
-pub mod backbone;
 pub mod graph;
-pub mod head;
 pub mod weights;
+
+pub mod backbone;
+pub mod head;
 
 pub mod model;
 
@@ -29,7 +30,7 @@ pub mod metrics;
 pub mod optim;
 pub mod schedule;
 
-pub mod features;
+//pub mod features;
 
 pub mod artefact;
 pub mod cost;
@@ -50,3 +51,5 @@ pub mod job;
 
 #[cfg(test)]
 mod formula;
+#[cfg(test)]
+mod goldens;

@@ -4,8 +4,9 @@
 //! Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", table 1 (B0) and §3.3
 //! (compound scaling). Lite0 leaves out squeeze-excite and puts ReLU6 in place of swish.
 
-use super::{Backbone, InputRange, Layout, Source, Variant};
+use super::{Backbone, InputRange, Layout, Variant};
 use crate::graph::{Activation, Builder, Graph, Initializer, Node, Padding};
+use crate::weights::{Hash, Source};
 
 /// A row of the family: id, picture side, width and depth factors, and the publisher's MD5 sum of the file without top
 /// (Keras, `applications/efficientnet.py`, `WEIGHTS_HASHES`).
@@ -15,11 +16,12 @@ macro_rules! keras_imagenet {
             id: concat!("efficientnet_", $variant, ".keras_imagenet"),
             input_size: $size,
             input: InputRange::Bytes,
-            source: Source::Url {
+            source: Some(Source {
                 url: concat!("https://storage.googleapis.com/keras-applications/efficientnet", $variant, "_notop.h5"),
-                md5: Some($md5),
+                file_name: concat!("efficientnet", $variant, "_notop.h5"),
+                hash: Hash::Md5($md5),
                 licence: "Apache-2.0",
-            },
+            }),
             variant: Variant { name: $variant, width: $width, depth: $depth },
             build,
             rename,
@@ -32,7 +34,7 @@ pub(super) const FAMILY: &[Backbone] = &[
         id: "efficientnet_lite0.imagenet",
         input_size: 224,
         input: InputRange::Bytes,
-        source: Source::Embedded,
+        source: None,
         variant: LITE0,
         build,
         rename,
@@ -48,6 +50,10 @@ pub(super) const FAMILY: &[Backbone] = &[
 ];
 
 const LITE0: Variant = Variant { name: "lite0", width: 1.0, depth: 1.0 };
+
+/// A net of 8 blocks whose last 30 layers look as those of B0: what the golden trajectories were trained with.
+#[cfg(test)]
+pub(super) const SMALL: Variant = Variant { name: "small", width: 0.12, depth: 0.3 };
 
 /// A stage of table 1.
 struct Stage {
@@ -124,7 +130,7 @@ struct Block {
     activation: Activation,
 }
 
-fn build(variant: Variant, layout: Layout) -> Graph {
+pub(super) fn build(variant: Variant, layout: Layout) -> Graph {
     let name = if variant.is_lite() { "efficientnet_lite0".into() } else { format!("efficientnet{}", variant.name) };
     let mut g = Builder::new(name, Initializer::VarianceScalingFanOut, 0.99);
     let activation = variant.activation();

@@ -3,8 +3,9 @@
 //! # Reference
 //! Sandler et al. 2018, "MobileNetV2: Inverted Residuals and Linear Bottlenecks", table 2.
 
-use super::{Backbone, InputRange, Layout, Source, Variant};
+use super::{Backbone, InputRange, Layout, Variant};
 use crate::graph::{Builder, Graph, Initializer, Node, Padding};
+use crate::weights::{Hash, Source};
 
 /// A row of the family; Keras publishes no hash for these files.
 macro_rules! keras_imagenet {
@@ -13,16 +14,17 @@ macro_rules! keras_imagenet {
             id: concat!("mobilenet_v2_", $alpha, ".keras_imagenet"),
             input_size: 224,
             input: InputRange::Symmetric,
-            source: Source::Url {
+            source: Some(Source {
                 url: concat!(
                     "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/",
                     "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_",
                     $file,
                     "_224_no_top.h5"
                 ),
-                md5: None,
+                file_name: concat!("mobilenet_v2_weights_tf_dim_ordering_tf_kernels_", $file, "_224_no_top.h5"),
+                hash: Hash::Unverified,
                 licence: "Apache-2.0",
-            },
+            }),
             variant: Variant { name: stringify!($alpha), width: $alpha, depth: 1.0 },
             build,
             rename: |_| None,

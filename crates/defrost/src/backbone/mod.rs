@@ -9,6 +9,7 @@ mod mobilenet_v2;
 
 use crate::error::did_you_mean;
 use crate::graph::Graph;
+use crate::weights::Source;
 
 /// All families.
 const FAMILIES: [&[Backbone]; 2] = [efficientnet::FAMILY, mobilenet_v2::FAMILY];
@@ -28,8 +29,8 @@ pub struct Backbone {
     pub input_size: usize,
     /// What is done to RGB 0–255 before the graph; families whose graph rescales leave it as it is.
     pub input: InputRange,
-    /// Where its weights come from.
-    pub source: Source,
+    /// Where its weights are published; `None` where they are embedded in the program, which hands them in.
+    pub source: Option<Source<'static>>,
     variant: Variant,
     build: fn(Variant, Layout) -> Graph,
     rename: fn(&str) -> Option<String>,
@@ -79,22 +80,6 @@ impl InputRange {
     }
 }
 
-/// Where pretrained weights come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    /// Part of the program; the library is handed the bytes.
-    Embedded,
-    /// A file of the publisher's.
-    Url {
-        /// Where it is downloaded.
-        url: &'static str,
-        /// The publisher's own MD5 sum, if there is one.
-        md5: Option<&'static str>,
-        /// Under which the weights are published.
-        licence: &'static str,
-    },
-}
-
 /// A name that no backbone has.
 #[derive(Debug, thiserror::Error)]
 #[error("unknown backbone `{id}`{hint}")]
@@ -142,6 +127,18 @@ impl Backbone {
         (self.rename)(foreign)
     }
 }
+
+/// The small EfficientNet of the golden files, for 64×64 pictures, as Keras builds it without pretrained weights.
+#[cfg(test)]
+pub(crate) const SMALL: Backbone = Backbone {
+    id: "efficientnet_small.golden",
+    input_size: 64,
+    input: InputRange::Bytes,
+    source: None,
+    variant: efficientnet::SMALL,
+    build: |variant, layout| efficientnet::build(variant, Layout { imagenet: false, ..layout }),
+    rename: |_| None,
+};
 
 #[cfg(test)]
 mod tests {

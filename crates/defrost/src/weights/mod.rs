@@ -19,6 +19,7 @@
 pub mod fetch;
 mod fit;
 mod hdf5;
+mod initialize;
 mod keras_h5;
 mod keras_v3;
 mod report;
@@ -34,6 +35,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 pub use self::fetch::{FetchError, Hash, Source, fetch};
+pub use self::initialize::initialize;
 pub use self::report::{Ignored, LoadReport, Reason, Unused, WrongShape};
 pub use self::safetensors::{from_safetensors, to_safetensors};
 

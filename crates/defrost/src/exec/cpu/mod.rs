@@ -2,6 +2,8 @@
 //! and backward, shard by shard.
 
 mod fuse;
+#[cfg(test)]
+mod golden_tests;
 mod layer;
 mod layerwise;
 mod plan;

@@ -157,8 +157,8 @@ impl Tail {
                 }
                 let output = self.objective_of(shard, objective);
                 self.clear_parameter_gradients(params, shard);
-                for (at, unit) in (1..).zip(&self.units).rev().filter(|(_, unit)| unit.needs_gradient) {
-                    context.backward(unit, at, shard, None);
+                for (number, unit) in self.units.iter().enumerate().rev().filter(|(_, unit)| unit.needs_gradient) {
+                    context.backward(unit, number + 1, shard, None);
                 }
                 output.with_gradients(std::mem::take(&mut shard.parameter_gradients))
             })
