@@ -1,0 +1,160 @@
+//! What of a data set is read, and how its validation pictures are chosen.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use serde::de::{self, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The share of the training pictures that [`Validation::Auto`] sets aside.
+pub const DEFAULT_FRACTION: f32 = 0.2;
+
+/// How [`open`](super::open) reads a data set. The serialised fields are those of a recipe's `[data]` table; `seed` and
+/// `strict` are the whole run's.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataOptions {
+    /// A folder (or tar archive) of class folders that is the validation set, whatever lies beside the training pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation_dir: Option<PathBuf>,
+    /// The classes to take; empty takes all. Labels follow this order: `["cat", "bird"]` makes cat 0 and bird 1.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<String>,
+    /// Where the validation pictures come from.
+    pub validation: Validation,
+    /// Takes a subset: on each side, the first pictures of each class by path.
+    #[serde(skip_serializing_if = "LimitPerClass::is_none")]
+    pub limit_per_class: LimitPerClass,
+    /// The run's seed: decides which pictures a split sets aside.
+    #[serde(skip)]
+    pub seed: u64,
+    /// Whether a picture that can't be read is an error instead of a listed warning.
+    #[serde(skip)]
+    pub strict: bool,
+}
+
+/// At most so many pictures of each class, for each side; `None` takes all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitPerClass {
+    /// Training pictures of a class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train: Option<usize>,
+    /// Validation pictures of a class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validation: Option<usize>,
+    /// Test pictures of a class.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<usize>,
+}
+
+impl LimitPerClass {
+    /// Whether nothing is limited.
+    pub fn is_none(&self) -> bool {
+        *self == LimitPerClass::default()
+    }
+}
+
+/// Where the validation pictures come from. In a recipe: `"auto"`, `"test"`, or a number between 0 and 1.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum Validation {
+    /// `val/` where there is one, else a stratified split of the training pictures ([`DEFAULT_FRACTION`]).
+    #[default]
+    Auto,
+    /// As `Auto`, with this share (between 0 and 1) set aside where a split has to be made.
+    Fraction(f32),
+    /// The test pictures. They then choose the best epoch, so that no figure measured on them is an honest test: whoever
+    /// asks for it should be told.
+    Test,
+}
+
+impl Validation {
+    /// The share of the training pictures that a split sets aside.
+    pub fn fraction(self) -> f32 {
+        match self {
+            Validation::Fraction(fraction) => fraction,
+            Validation::Auto | Validation::Test => DEFAULT_FRACTION,
+        }
+    }
+}
+
+impl Serialize for Validation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Validation::Auto => serializer.serialize_str("auto"),
+            Validation::Fraction(fraction) => serializer.serialize_f32(*fraction),
+            Validation::Test => serializer.serialize_str("test"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Validation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Validation, D::Error> {
+        struct Words;
+
+        impl Visitor<'_> for Words {
+            type Value = Validation;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"auto\", \"test\" or a number between 0 and 1")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Validation, E> {
+                match word {
+                    "auto" => Ok(Validation::Auto),
+                    "test" => Ok(Validation::Test),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(word), &self)),
+                }
+            }
+
+            fn visit_f64<E: de::Error>(self, fraction: f64) -> Result<Validation, E> {
+                if 0.0 < fraction && fraction < 1.0 {
+                    Ok(Validation::Fraction(fraction as f32))
+                } else {
+                    Err(E::invalid_value(de::Unexpected::Float(fraction), &self))
+                }
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Validation, E> {
+                Err(E::invalid_value(de::Unexpected::Signed(number), &self))
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Validation, E> {
+                Err(E::invalid_value(de::Unexpected::Unsigned(number), &self))
+            }
+        }
+
+        deserializer.deserialize_any(Words)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipe_reads_back_as_it_was_written() {
+        for validation in [Validation::Auto, Validation::Fraction(0.2), Validation::Fraction(0.15), Validation::Test] {
+            let options = DataOptions {
+                validation,
+                classes: vec!["cat".into(), "bird".into()],
+                limit_per_class: LimitPerClass { train: Some(100), ..Default::default() },
+                ..Default::default()
+            };
+            let text = toml::to_string(&options).unwrap();
+            assert_eq!(toml::from_str::<DataOptions>(&text).unwrap(), options, "{text}");
+        }
+        let text =
+            toml::to_string(&DataOptions { validation: Validation::Fraction(0.2), ..Default::default() }).unwrap();
+        assert_eq!(text, "validation = 0.2\n");
+    }
+
+    #[test]
+    fn wrong_words_name_the_right_ones() {
+        for text in ["validation = \"tset\"", "validation = 1.5", "validation = 1", "validation = 0.0"] {
+            let error = toml::from_str::<DataOptions>(text).unwrap_err().to_string();
+            assert!(error.contains("\"auto\", \"test\" or a number between 0 and 1"), "{error}");
+        }
+        assert!(toml::from_str::<DataOptions>("validaton = \"auto\"").is_err());
+    }
+}

@@ -1,0 +1,119 @@
+//! Where a picture lies, and how it is read again.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::DataError;
+use super::cifar;
+use crate::fs::{self, FsError};
+use crate::image::{self, ImageError, Limits, Picture};
+
+/// A labelled picture of a data set.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// Relative to the data set, with forward slashes; in an archive the member's name, and for CIFAR the batch and the
+    /// record's number in it: `data_batch_1/00042`.
+    pub path: String,
+    /// The class's index in [`Dataset::classes`](super::Dataset::classes).
+    pub label: usize,
+    /// BLAKE3 of the encoded file; of the raw pixels for a CIFAR record.
+    pub content: [u8; 32],
+    stored: Stored,
+}
+
+/// A picture that can't be read, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// As [`Sample::path`].
+    pub path: String,
+    /// The class that it would have had.
+    pub label: usize,
+    /// The decoder's or the system's reason, and the remedy where there is one.
+    pub reason: String,
+}
+
+impl Sample {
+    /// Reads the picture once more and decodes it.
+    ///
+    /// # Errors
+    /// When the file can't be read any longer, or can't be decoded within `limits`.
+    pub fn picture(&self, limits: &Limits) -> Result<Picture, DataError> {
+        let bytes = self.stored.bytes()?;
+        match self.stored {
+            Stored::Record { .. } => Ok(Picture::new(cifar::SIDE, cifar::SIDE, cifar::interleave(&bytes))),
+            _ => image::decode(&bytes, limits).map_err(|source| DataError::Picture { path: self.path.clone(), source }),
+        }
+    }
+}
+
+/// A picture that was found but not read yet.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) path: String,
+    pub(super) label: usize,
+    pub(super) stored: Stored,
+}
+
+impl Candidate {
+    /// Reads the bytes once: to know their hash, and that a decoder recognises them.
+    pub(super) fn read(self) -> Result<Sample, Skipped> {
+        match self.stored.examine() {
+            Ok(content) => Ok(Sample { path: self.path, label: self.label, content, stored: self.stored }),
+            Err(reason) => Err(Skipped { path: self.path, label: self.label, reason: reason.to_string() }),
+        }
+    }
+}
+
+/// Why a candidate isn't a sample.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+enum Reason {
+    File(#[from] FsError),
+    Picture(#[from] ImageError),
+}
+
+/// The bytes of one picture.
+#[derive(Debug, Clone)]
+pub(super) enum Stored {
+    /// A file of its own.
+    File(PathBuf),
+    /// A member of an uncompressed archive, read by position.
+    Member { archive: Arc<ArchiveFile>, offset: u64, length: usize },
+    /// A member of a compressed archive, kept in memory.
+    Memory(Arc<[u8]>),
+    /// A CIFAR record's pixels, plane after plane, in its batch.
+    Record { batch: Arc<[u8]>, offset: usize },
+}
+
+/// An open archive; the path is for messages.
+#[derive(Debug)]
+pub(super) struct ArchiveFile {
+    pub(super) file: File,
+    pub(super) path: PathBuf,
+}
+
+impl Stored {
+    /// The encoded bytes (raw pixels for a CIFAR record).
+    pub(super) fn bytes(&self) -> Result<Cow<'_, [u8]>, FsError> {
+        match self {
+            Stored::File(path) => fs::read(path).map(Cow::Owned),
+            Stored::Member { archive, offset, length } => {
+                let mut bytes = vec![0; *length];
+                fs::read_at(&archive.file, &mut bytes, *offset).map_err(FsError::at("read", &archive.path))?;
+                Ok(Cow::Owned(bytes))
+            }
+            Stored::Memory(bytes) => Ok(Cow::Borrowed(bytes)),
+            Stored::Record { batch, offset } => Ok(Cow::Borrowed(&batch[*offset..*offset + cifar::PIXELS])),
+        }
+    }
+
+    fn examine(&self) -> Result<[u8; 32], Reason> {
+        let bytes = self.bytes()?;
+        if !matches!(self, Stored::Record { .. }) {
+            image::probe(&bytes)?;
+        }
+        Ok(*blake3::hash(&bytes).as_bytes())
+    }
+}
