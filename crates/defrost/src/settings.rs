@@ -79,17 +79,18 @@ impl Mistake {
 impl Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = &self.key;
+        let subject = if key.is_empty() { "the value".to_owned() } else { format!("`{key}`") };
         let remedy = |nearest: &Option<String>| nearest.as_ref().map(|name| format!("; did you mean `{name}`?"));
         match &self.problem {
             Problem::Syntax { message } => write!(f, "{message}"),
             Problem::UnknownKey { nearest } => {
                 write!(f, "unknown key `{key}`{}", remedy(nearest).unwrap_or_default())
             }
-            Problem::Missing => write!(f, "`{key}` is missing"),
+            Problem::Missing => write!(f, "{subject} is missing"),
             Problem::Unexpected { expected, got, nearest } => {
-                write!(f, "`{key}` must be {expected}; got {got}{}", remedy(nearest).unwrap_or_default())
+                write!(f, "{subject} must be {expected}; got {got}{}", remedy(nearest).unwrap_or_default())
             }
-            Problem::Conflict { says } => write!(f, "`{key}` {says}"),
+            Problem::Conflict { says } => write!(f, "{subject} {says}"),
         }
     }
 }
