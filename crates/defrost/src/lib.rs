@@ -22,7 +22,7 @@ pub mod head;
 pub mod model;
 
 pub mod augment;
-pub mod data;
+//pub mod data;
 pub mod exec;
 pub mod freeze;
 pub mod loss;

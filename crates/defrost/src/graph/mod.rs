@@ -106,3 +106,22 @@ impl Graph {
         self.layers.iter().flat_map(|layer| layer.params.iter().map(move |param| (layer, param)))
     }
 }
+
+#[cfg(test)]
+impl Graph {
+    /// The graph as Keras builds it with `drop_connect_rate=0`: without its stochastic-depth layers.
+    pub(crate) fn without_stochastic_depth(&self) -> Graph {
+        let mut new_index = Vec::with_capacity(self.len());
+        let mut layers: Vec<Layer> = Vec::with_capacity(self.len());
+        for layer in &self.layers {
+            let inputs: Vec<LayerIndex> = layer.inputs.iter().map(|&input| new_index[input]).collect();
+            if let Op::Dropout { per_sample: true, .. } = layer.op {
+                new_index.push(inputs[0]);
+            } else {
+                new_index.push(layers.len());
+                layers.push(Layer { inputs, ..layer.clone() });
+            }
+        }
+        Graph { name: self.name.clone(), layers }
+    }
+}

@@ -9,6 +9,8 @@ mod layerwise;
 mod plan;
 mod program;
 mod tail;
+#[cfg(test)]
+mod training_tests;
 
 pub use plan::{Kind, Step};
 pub use program::{Arena, Program};
