@@ -1,1 +1,12 @@
-//! stub
+//! What a run looks like to a reader: figures, in English and Korean.
+//!
+//! Invariant: the same values give the same bytes, on any machine; no reader needs a font.
+
+mod axis;
+mod figure;
+mod lang;
+mod plot;
+mod text;
+
+pub use figure::{FigureError, curves, schedule, to_png};
+pub use lang::Lang;

@@ -1,1 +1,5 @@
-//! stub
+//! Training: epochs → history and weights, nothing else.
+
+mod history;
+
+pub use history::{EpochRecord, History, HistoryError, Span};
