@@ -1,0 +1,393 @@
+//! `defrost train`, composed: data → trunk pass → stages → classifier → evaluation → figure.
+
+mod outcome;
+mod rows;
+mod weights;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+pub use outcome::{Outcome, StageOutcome};
+use rows::StageRows;
+pub use weights::Start;
+
+use crate::artefact::{Artefact, ArtefactError};
+use crate::augment::{self, Pipeline};
+use crate::backbone::{self, UnknownBackbone};
+use crate::cost::{self, Estimate, StageCost};
+use crate::data::{self, DataError, Dataset, Shuffle};
+use crate::evaluate::Evaluation;
+use crate::exec::cpu::BatchNormMode;
+use crate::features::{Cache, Pictures, Rendering, Side};
+use crate::fs::FsError;
+use crate::graph::{Cut, CutError};
+use crate::image;
+use crate::loss::LossError;
+use crate::model::Model;
+use crate::predict::Predictor;
+use crate::progress::Progress;
+use crate::recipe::{self, BatchNorm, Precision, Recipe, RecipeErrors};
+use crate::report::{self, FigureError, Lang};
+use crate::run::{self, RunDir, RunError};
+use crate::train::{self, Callback, Checkpoint, History, HistoryError, Settings, StagePlan, TrainError};
+use crate::weights::{FetchError, LoadReport, WeightsError};
+
+/// Why a training can't begin or end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each variant passes on the error of the module that it is named after")]
+pub enum JobError {
+    #[error(transparent)]
+    Recipe(#[from] RecipeErrors),
+    #[error(transparent)]
+    Backbone(#[from] UnknownBackbone),
+    #[error(transparent)]
+    Data(#[from] DataError),
+    #[error(transparent)]
+    Cut(#[from] CutError),
+    #[error(transparent)]
+    Weights(#[from] WeightsError),
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Loss(#[from] LossError),
+    #[error(transparent)]
+    Augment(#[from] augment::AugmentError),
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    #[error(transparent)]
+    Artefact(#[from] ArtefactError),
+    #[error(transparent)]
+    Figure(#[from] FigureError),
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    #[error("no data: give a folder of pictures, or `data.path` in the recipe")]
+    NoData,
+    #[error("`weights` {} has backbone {found}, but the recipe asks for {expected}; set `backbone = \"{found}\"`", path.display())]
+    OtherBackbone { path: PathBuf, expected: &'static str, found: String },
+    #[error("`precision` \"bf16\" is not available in this version; use \"f32\"")]
+    Precision,
+    #[error("{readable} of {all} training pictures of {} can be read, from {classes} classes; at least one of each of two classes is needed (see {})", path.display(), run::SKIPPED)]
+    TooFewReadable { path: PathBuf, readable: usize, all: usize, classes: usize },
+}
+
+impl JobError {
+    /// Whether the user stopped the work, which is no failure.
+    pub fn is_cancelled(&self) -> bool {
+        use crate::features::FeaturesError;
+        matches!(
+            self,
+            JobError::Train(TrainError::Cancelled | TrainError::Features(FeaturesError::Cancelled))
+        )
+    }
+}
+
+/// What a job needs of the machine: directories and the weights that are part of the program.
+#[derive(Debug, Clone)]
+pub struct Environment<'a> {
+    /// The default backbone's weights.
+    pub embedded: &'a [u8],
+    /// Where downloaded weights are kept.
+    pub weights_cache: &'a Path,
+    /// Where features are kept, and how much room they may take.
+    pub features: Cache,
+    /// The language of the figure's labels.
+    pub lang: Lang,
+}
+
+/// A training that is ready to run: everything is checked and nothing is computed yet.
+#[derive(Debug)]
+pub struct Job {
+    /// With everything resolved; it repeats the run.
+    pub recipe: Recipe,
+    /// The data, split.
+    pub data: Dataset,
+    /// With the weights that training begins with.
+    pub model: Model,
+    /// The stages, found in the model.
+    pub stages: Vec<StagePlan>,
+    /// What was found in the file of weights.
+    pub weights: Option<LoadReport>,
+    /// Views of a training picture.
+    pub views: u32,
+    pipeline: Pipeline,
+    strict: bool,
+    features: Cache,
+    lang: Lang,
+}
+
+/// Where the features go and how big they are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FeaturePlan {
+    /// The layer whose output is stored.
+    pub tap: String,
+    /// The file.
+    pub path: PathBuf,
+    /// Of all rows.
+    pub bytes: u64,
+    /// The share of it that may be written; the rest is computed again in each epoch.
+    pub budget: u64,
+    /// Whether an earlier run has left them.
+    pub at_hand: bool,
+}
+
+impl Job {
+    /// Checks everything that can be checked before any work: recipe, data, weights, cuts.
+    ///
+    /// # Errors
+    /// When one of them is not as it should be.
+    pub fn prepare(
+        recipe: &Recipe,
+        strict: bool,
+        environment: &Environment<'_>,
+        progress: Progress<'_>,
+    ) -> Result<Job, JobError> {
+        recipe.check()?;
+        if recipe.precision == Precision::Bf16 {
+            return Err(JobError::Precision);
+        }
+        let mut recipe = recipe.resolved();
+        let path = recipe.data.path.clone().ok_or(JobError::NoData)?;
+        let backbone = backbone::find(&recipe.backbone)?;
+        let data = data::open(&path, &recipe.data.options(recipe.seed, strict))?;
+        let input_size = *recipe.input_size.get_or_insert(backbone.input_size);
+
+        let start = Start::find(&recipe, backbone, input_size, environment, progress)?;
+        let mut model =
+            Model::new(backbone, start.layout, input_size, &recipe.head, data.classes.len(), recipe.seed);
+        let report = start.report.clone();
+        start.apply(&mut model, &data.classes);
+
+        let (pipeline, views) = resolve_augment(&mut recipe, &data)?;
+        let stages = plan_stages(&mut recipe, &model, data.train.len())?;
+        let (features, lang) = (environment.features.clone(), environment.lang);
+        Ok(Job { recipe, data, model, stages, weights: report, views, pipeline, strict, features, lang })
+    }
+
+    /// The side of the square that the network sees.
+    pub fn input_size(&self) -> usize {
+        self.model.graph.input_shape()[0]
+    }
+
+    fn pictures(&self) -> Arc<Pictures> {
+        Arc::new(Pictures::new(
+            &self.data,
+            Rendering {
+                pipeline: self.pipeline.clone(),
+                views: self.views,
+                augment_seed: self.recipe.augment.seed,
+                input_size: self.input_size(),
+                resize: self.resize(),
+                range: self.model.backbone.input,
+                strict: self.strict,
+            },
+        ))
+    }
+
+    fn resize(&self) -> image::Resize {
+        match self.recipe.preprocess.resize {
+            recipe::Resize::Bilinear => image::Resize::Bilinear,
+            recipe::Resize::BilinearAntialias => image::Resize::BilinearAntialias,
+        }
+    }
+
+    /// Where the features of the first trunk pass go; `None` where every stage begins at the picture.
+    pub fn feature_plan(&self) -> Option<FeaturePlan> {
+        let source = StageRows::new(self.pictures(), &self.stages, self.features.clone());
+        let mut rows = source.first_pass(&self.model)?;
+        let partial = self.stages.iter().map(|stage| stage.tap).filter(|tap| tap.is_partial(&self.model.graph));
+        Some(FeaturePlan {
+            tap: self.model.graph.layers()[partial.min()?.0].name.clone(),
+            path: rows.path(&self.features),
+            bytes: rows.bytes(),
+            budget: self.features.budget,
+            at_hand: rows.open(&self.features),
+        })
+    }
+
+    /// How long it will take, from one picture's forward pass and the multiply-adds of the rest.
+    pub fn estimate(&self) -> Estimate {
+        let cost = |stage: &StagePlan| StageCost { tap: stage.tap, epochs: stage.max_epochs };
+        let stages: Vec<StageCost> = self.stages.iter().map(cost).collect();
+        cost::estimate(&self.model, &stages, self.data.train.len(), self.data.validation.len(), self.views)
+    }
+
+    /// Runs in `dir`, or goes on where an earlier process left off, and leaves there all that a run holds.
+    ///
+    /// # Errors
+    /// When the user stops, or any part of the work fails; the directory can then be resumed, unless the error says otherwise.
+    pub fn run(mut self, dir: &RunDir, callback: &mut dyn Callback, progress: Progress<'_>) -> Result<Outcome, JobError> {
+        let begun = Instant::now();
+        dir.pin_data(self.data.train.len() + self.data.validation.len(), &hex(&self.data.fingerprint()))?;
+        crate::fs::write_atomic(&dir.join(run::RECIPE), self.recipe.to_toml().as_bytes())?;
+        self.data.write_split_csv(&dir.join(run::SPLIT))?;
+
+        let pictures = self.pictures();
+        let mut source = StageRows::new(pictures.clone(), &self.stages, self.features.clone());
+        self.look_at_pictures(&mut source, &pictures, dir, progress)?;
+        let settings = self.settings(&pictures)?;
+        let checkpoint = Checkpoint::in_folder(&dir.join(run::CHECKPOINTS));
+        let mut recorder = Recorder { path: dir.join(run::HISTORY), failed: None, next: callback };
+        let trained = train::train(
+            &mut self.model,
+            &self.stages,
+            &mut source,
+            &settings,
+            &checkpoint,
+            &mut recorder,
+            progress,
+        )?;
+        if let Some(error) = recorder.failed {
+            return Err(error.into());
+        }
+        trained.history.write(&dir.join(run::HISTORY))?;
+        let freezing = serde_json::json!({ "version": 1, "stages": trained.frozen });
+        crate::fs::write_atomic(&dir.join(run::FREEZING), format!("{freezing:#}\n").as_bytes())?;
+
+        let svg = report::curves(&trained.history, self.lang);
+        crate::fs::write_atomic(&dir.join(run::CURVES_SVG), svg.as_bytes())?;
+        crate::fs::write_atomic(&dir.join(run::CURVES_PNG), &report::to_png(&svg, PNG_SCALE)?)?;
+
+        let artefact =
+            Artefact::new(&self.model, self.input_size(), &self.recipe.head, &self.data.classes, self.resize());
+        artefact.save(&dir.join(run::MODEL), &self.model)?;
+        let validation = Evaluation::of_logits(&trained.validation, &self.data.classes, |picture| {
+            pictures.sample(picture).path.clone()
+        });
+        crate::fs::write_atomic(&dir.join(run::PREDICTIONS), &validation.to_csv(&self.data.classes))?;
+        let test = (!self.data.test.is_empty()).then(|| {
+            let predictor = Predictor::new(artefact, self.model.clone());
+            Evaluation::of(&predictor, &self.data.test, progress)
+        });
+        let outcome = Outcome::new(&self, dir, &trained, &validation, test.as_ref(), begun.elapsed().as_secs_f64());
+        outcome.save(dir)?;
+        Ok(outcome)
+    }
+
+    /// Makes the first stage's rows, which finds the pictures that can't be read, and lists those.
+    fn look_at_pictures(
+        &self,
+        source: &mut StageRows,
+        pictures: &Pictures,
+        dir: &RunDir,
+        progress: Progress<'_>,
+    ) -> Result<(), JobError> {
+        use crate::train::RowSource as _;
+        source.rows(0, &self.model, progress).map_err(TrainError::from)?;
+        let mut listed = self.data.clone();
+        listed.skipped.extend(pictures.unreadable());
+        listed.write_skipped_csv(&dir.join(run::SKIPPED))?;
+        let readable = pictures.readable(Side::Train);
+        let mut labels: Vec<usize> = readable.iter().map(|&(_, label)| label).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        if labels.len() < 2 {
+            return Err(JobError::TooFewReadable {
+                path: self.data.path.clone(),
+                readable: readable.len(),
+                all: self.data.train.len(),
+                classes: labels.len(),
+            });
+        }
+        Ok(())
+    }
+
+    fn settings(&self, pictures: &Pictures) -> Result<Settings, JobError> {
+        let mut counts = vec![0; self.data.classes.len()];
+        for (_, label) in pictures.readable(Side::Train) {
+            counts[label] += 1;
+        }
+        Ok(Settings {
+            seed: self.recipe.seed,
+            batch_size: self.recipe.batch_size,
+            shuffle: self.recipe.data.shuffle_buffer.map_or(Shuffle::Full, Shuffle::Buffer),
+            loss: self.recipe.loss.build(&counts)?,
+        })
+    }
+}
+
+/// Pixels of the figure's picture for each of its units.
+const PNG_SCALE: f32 = 2.0;
+
+/// Replaces `auto` by what the number of pictures asks for.
+fn resolve_augment(recipe: &mut Recipe, data: &Dataset) -> Result<(Pipeline, u32), JobError> {
+    let per_class = data.train.len() / data.classes.len().max(1);
+    let (default, default_views) = augment::default_views(per_class);
+    let pipeline = match recipe.augment.pipeline.as_str() {
+        "auto" => default,
+        line => line.parse()?,
+    };
+    let views = match recipe.augment.views {
+        Some(views) => u32::try_from(views).unwrap_or(u32::MAX),
+        None if pipeline.is_empty() => 1,
+        None => default_views.max(FEWEST_VIEWS),
+    };
+    recipe.augment.pipeline = pipeline.to_string();
+    recipe.augment.views = Some(views as usize);
+    Ok((pipeline, views))
+}
+
+/// Of an augmentation that was asked for by name: one plain view and three others.
+const FEWEST_VIEWS: u32 = 4;
+
+fn plan_stages(recipe: &mut Recipe, model: &Model, train_pictures: usize) -> Result<Vec<StagePlan>, JobError> {
+    let steps_an_epoch = train_pictures.div_ceil(recipe.batch_size);
+    let mut plans = Vec::with_capacity(recipe.stages.len());
+    for stage in &mut recipe.stages {
+        let steps = u32::try_from(steps_an_epoch * stage.max_epochs()).unwrap_or(u32::MAX);
+        let schedule = stage.schedule(recipe.base_learning_rate).resolve(steps);
+        stage.learning_rate = Some(schedule.clone());
+        let cut = model.locate(&stage.cut)?;
+        let batch_norm = match stage.batch_norm {
+            Some(BatchNorm::BatchStatistics) => BatchNormMode::BatchStatistics,
+            Some(BatchNorm::Inference) | None => BatchNormMode::Inference,
+        };
+        plans.push(StagePlan {
+            name: stage.name.clone(),
+            max_epochs: stage.max_epochs(),
+            stopping: stage.stopping(),
+            schedule,
+            optimizer: stage.optimizer.clone(),
+            cut,
+            tap: model.tap(cut, batch_norm == BatchNormMode::BatchStatistics),
+            batch_norm,
+        });
+    }
+    Ok(plans)
+}
+
+/// Keeps `history.jsonl` up to date, then tells the caller.
+struct Recorder<'a> {
+    path: PathBuf,
+    failed: Option<HistoryError>,
+    next: &'a mut dyn Callback,
+}
+
+impl Callback for Recorder<'_> {
+    fn on_epoch_end(&mut self, history: &History, model: &mut Model) {
+        if let Err(error) = history.write(&self.path) {
+            self.failed.get_or_insert(error);
+        }
+        self.next.on_epoch_end(history, model);
+    }
+}
+
+/// The cut of a stage as a recipe writes it: `last = 30`.
+pub fn cut_text(cut: &Cut) -> String {
+    match cut {
+        Cut::Head => "head".to_owned(),
+        Cut::All => "all".to_owned(),
+        Cut::Last(last) => format!("last = {last}"),
+        Cut::Fraction(share) => format!("fraction = {share}"),
+        Cut::From(name) => format!("from = {name}"),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
