@@ -82,7 +82,10 @@ impl Serialize for Validation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Validation::Auto => serializer.serialize_str("auto"),
-            Validation::Fraction(fraction) => serializer.serialize_f32(*fraction),
+            // The shortest decimal that is this f32: 0.2 and not 0.20000000298023224.
+            Validation::Fraction(fraction) => {
+                fraction.to_string().parse::<f64>().unwrap_or_default().serialize(serializer)
+            }
             Validation::Test => serializer.serialize_str("test"),
         }
     }

@@ -290,17 +290,8 @@ mod tests {
 
     const STEPS: usize = 50;
 
-    /// Element `i` of the reproducible tensor called `name`, times `scale`: SplitMix64 seeded with the name's FNV-1a hash.
     fn formula(name: &str, length: usize, scale: f32) -> Vec<f32> {
-        let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3);
-        let seed = name.bytes().fold(0xCBF2_9CE4_8422_2325, hash);
-        let element = |i: u64| {
-            let z = seed.wrapping_add((i + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
-            let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-            let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-            (((z ^ (z >> 31)) >> 40) as f32 / (1 << 24) as f32 * 2.0 - 1.0) * scale
-        };
-        (0..length as u64).map(element).collect()
+        crate::formula::tensor(name, length, scale, 0.0)
     }
 
     fn config(name: &str, keras: &Value) -> OptimizerConfig {

@@ -36,9 +36,9 @@ use crate::settings::Checks;
 
 /// A learning rate over a stage's steps.
 ///
-/// In a recipe a number (`learning_rate = 1e-3`) or a name with its settings
-/// (`{ cosine_decay = { initial_learning_rate = 1e-4, alpha = 0.01 } }`); on the command line a call
-/// (`cosine_decay(initial_learning_rate=1e-4, decay_steps=1000)`).
+/// In a recipe a number (`learning_rate = 1e-3`), a name with its settings
+/// (`{ cosine_decay = { initial_learning_rate = 1e-4, alpha = 0.01 } }`) or, as on the command line, a call
+/// (`"cosine_decay(initial_learning_rate=1e-4, alpha=0.01)"`).
 ///
 /// Where `decay_steps` (`first_decay_steps`) isn't given, [`resolve`](Schedule::resolve) sets it to the steps of the stage;
 /// until then the schedule has no end, and so stays at its initial rate.
@@ -209,6 +209,10 @@ impl<'de> Visitor<'de> for NumberOrName {
         f.write_str("a number or a schedule such as { cosine_decay = { initial_learning_rate = 1e-4 } }")
     }
 
+    fn visit_str<E: serde::de::Error>(self, call: &str) -> Result<Schedule, E> {
+        call.parse().map_err(|error| E::custom(format_args!("isn't a schedule: {error}")))
+    }
+
     fn visit_f64<E>(self, learning_rate: f64) -> Result<Schedule, E> {
         Ok(Schedule::from(learning_rate))
     }
@@ -284,6 +288,10 @@ mod tests {
         let error = serde_json::from_str::<Schedule>(r#"{ "constant": { "learning_rate": 1 }, "cosine_decay": 3 }"#);
         assert!(error.unwrap_err().to_string().starts_with("names two schedules; take out `cosine_decay`"));
         assert_eq!(serde_json::to_string(&Schedule::from(0.5)).unwrap(), "0.5");
+        let call = serde_json::from_str::<Schedule>(r#""exponential_decay(initial_learning_rate=1, decay_rate=0.5)""#);
+        let (initial_learning_rate, decay_rate) = (1.0, 0.5);
+        let expected = ExponentialDecay { initial_learning_rate, decay_steps: None, decay_rate, staircase: false };
+        assert_eq!(call.unwrap(), Schedule::ExponentialDecay(expected));
     }
 
     fn continuous() -> impl Strategy<Value = Schedule> {

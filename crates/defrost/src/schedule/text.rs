@@ -67,18 +67,14 @@ fn call(text: &str) -> Result<Value, ScheduleError> {
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Value::try_from(self).map_err(|_| fmt::Error)? {
-            Value::Table(table) => {
-                for (name, settings) in &table {
-                    let settings = settings.as_table().into_iter().flatten();
-                    let settings: Vec<String> =
-                        settings.map(|(key, value)| format!("{key}={}", inline(value))).collect();
-                    write!(f, "{name}({})", settings.join(", "))?;
-                }
-                Ok(())
-            }
-            number => f.write_str(&inline(&number)),
+        let value = serde_json::to_value(self).map_err(|_| fmt::Error)?;
+        let Some(named) = value.as_object() else { return f.write_str(&inline(&value)) };
+        for (name, settings) in named {
+            let settings = settings.as_object().into_iter().flatten();
+            let settings: Vec<String> = settings.map(|(key, value)| format!("{key}={}", inline(value))).collect();
+            write!(f, "{name}({})", settings.join(", "))?;
         }
+        Ok(())
     }
 }
 
