@@ -1,1 +1,81 @@
-//! stub
+//! How long a run will take: one picture's forward pass, measured, and the multiply-adds of the rest.
+
+use std::time::Instant;
+
+use defrost_kernels::Kernels;
+
+use crate::exec::cpu::Program;
+use crate::graph::{Graph, LayerIndex, Tap};
+use crate::model::Model;
+
+/// Seconds of the parts of a run, on all of the pool's threads.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// The trunk pass, decoding included.
+    pub features: f64,
+    /// All epochs of all stages.
+    pub epochs: f64,
+}
+
+/// A training step costs about three forward passes: forward, and backward to inputs and to weights.
+const STEP_FORWARDS: f64 = 3.0;
+/// The tail keeps what the backward pass needs and is less fused than the trunk.
+const TAIL_OVERHEAD: f64 = 1.5;
+/// Decoding and resizing a photograph of half a megapixel.
+const DECODE_SECONDS: f64 = 0.002;
+
+/// Multiply-adds of the layers in `range`, for one picture.
+pub fn multiply_adds(graph: &Graph, range: std::ops::Range<LayerIndex>) -> u64 {
+    graph.layers()[range]
+        .iter()
+        .filter_map(|layer| {
+            let input = &graph.layers()[*layer.inputs.first()?].output_shape;
+            Some(layer.op.multiply_adds(input, &layer.output_shape))
+        })
+        .sum()
+}
+
+/// A stage as far as its cost goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StageCost {
+    /// What its rows hold.
+    pub tap: Tap,
+    /// Epochs at most.
+    pub epochs: usize,
+}
+
+/// Estimates a run of `train` and `validation` pictures, from the time of one forward pass on this machine.
+pub fn estimate(model: &Model, stages: &[StageCost], train: usize, validation: usize, views: u32) -> Estimate {
+    let graph = &model.graph;
+    let threads = rayon::current_num_threads() as f64;
+    let second_per_multiply_add = forward_seconds(model) / multiply_adds(graph, 0..graph.len()).max(1) as f64;
+    let partial = |tap: &Tap| tap.is_partial(graph);
+    let deepest = stages.iter().map(|stage| stage.tap).filter(partial).min();
+    let features = deepest.map_or(0.0, |tap| {
+        let rows = train * views as usize + validation;
+        let trunk = multiply_adds(graph, 0..tap.0 + 1) as f64 * second_per_multiply_add;
+        (rows as f64 * trunk + (train + validation) as f64 * DECODE_SECONDS) / threads
+    });
+    let epochs = stages
+        .iter()
+        .map(|stage| {
+            let tail = multiply_adds(graph, stage.tap.0 + 1..graph.len()) as f64;
+            let pictures = train as f64 * STEP_FORWARDS + validation as f64;
+            let decode = if partial(&stage.tap) { 0.0 } else { (train + validation) as f64 * DECODE_SECONDS };
+            stage.epochs as f64 * (pictures * tail * second_per_multiply_add * TAIL_OVERHEAD + decode) / threads
+        })
+        .sum();
+    Estimate { features, epochs }
+}
+
+/// Of the whole network on one gray picture, one thread.
+fn forward_seconds(model: &Model) -> f64 {
+    let last = Tap(model.graph.len() - 1);
+    let program = Program::new(&model.graph, &model.params, Tap(0), last, Kernels::detect());
+    let picture = vec![127.0; program.input_len()];
+    let (mut arena, mut output) = (program.arena(), vec![0.0; program.output_len()]);
+    program.run(&picture, &mut arena, &mut output); // touches the memory
+    let begun = Instant::now();
+    program.run(&picture, &mut arena, &mut output);
+    begun.elapsed().as_secs_f64()
+}

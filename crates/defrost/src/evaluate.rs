@@ -1,1 +1,134 @@
-//! stub
+//! How good a classifier is on labelled pictures.
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::data::Sample;
+use crate::image::Limits;
+use crate::loss::{CrossEntropy, Target, softmax};
+use crate::metrics::{ClassMetrics, ConfusionMatrix, argmax};
+use crate::predict::Predictor;
+use crate::progress::{Phase, Progress};
+use crate::train::Validated;
+
+/// One picture's outcome: a line of `predictions.csv`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Outcome {
+    /// Of the picture.
+    pub path: String,
+    /// The folder that it lies in.
+    pub truth: usize,
+    /// The most probable class.
+    pub predicted: usize,
+    /// In the order of the classes.
+    pub probabilities: Vec<f32>,
+    /// Cross-entropy.
+    pub loss: f32,
+}
+
+/// What a classifier made of labelled pictures.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    /// Every readable picture.
+    pub outcomes: Vec<Outcome>,
+    /// Pictures that can't be read, with the reason.
+    pub unreadable: Vec<(String, String)>,
+    /// Truth by prediction.
+    pub confusion: ConfusionMatrix,
+}
+
+impl Evaluation {
+    /// Asks `predictor` for every sample; labels are numbers of its classes. Sums are taken in the samples' order.
+    pub fn of(predictor: &Predictor, samples: &[Sample], progress: Progress<'_>) -> Evaluation {
+        let classes = predictor.classes().len();
+        let loss = CrossEntropy::plain(classes);
+        let limits = Limits::default();
+        progress.begin(Phase::Predict, samples.len() as u64, "predict");
+        let results: Vec<Result<Outcome, (String, String)>> = samples
+            .par_iter()
+            .map(|sample| {
+                let picture = sample.picture(&limits).map_err(|error| (sample.path.clone(), error.to_string()));
+                progress.advance(1);
+                let prediction = predictor.predict(&picture?);
+                Ok(Outcome {
+                    path: sample.path.clone(),
+                    truth: sample.label,
+                    predicted: prediction.label(),
+                    loss: loss.forward(&prediction.logits, Target::Class(sample.label)),
+                    probabilities: prediction.probabilities,
+                })
+            })
+            .collect();
+        progress.end();
+        let (mut outcomes, mut unreadable) = (Vec::new(), Vec::new());
+        for result in results {
+            match result {
+                Ok(outcome) => outcomes.push(outcome),
+                Err(error) => unreadable.push(error),
+            }
+        }
+        Evaluation::from_outcomes(outcomes, unreadable, classes)
+    }
+
+    /// Of validation pictures whose logits are known; `path` tells a picture's path by its number.
+    pub fn of_logits(validated: &[Validated], classes: &[String], path: impl Fn(usize) -> String) -> Evaluation {
+        let loss = CrossEntropy::plain(classes.len());
+        let outcomes = validated
+            .iter()
+            .map(|Validated { picture, label, logits }| {
+                let mut probabilities = vec![0.0; logits.len()];
+                softmax(logits, &mut probabilities);
+                Outcome {
+                    path: path(*picture),
+                    truth: *label,
+                    predicted: argmax(logits),
+                    loss: loss.forward(logits, Target::Class(*label)),
+                    probabilities,
+                }
+            })
+            .collect();
+        Evaluation::from_outcomes(outcomes, Vec::new(), classes.len())
+    }
+
+    fn from_outcomes(outcomes: Vec<Outcome>, unreadable: Vec<(String, String)>, classes: usize) -> Evaluation {
+        let mut confusion = ConfusionMatrix::new(classes);
+        for outcome in &outcomes {
+            confusion.add(outcome.truth, outcome.predicted);
+        }
+        Evaluation { outcomes, unreadable, confusion }
+    }
+
+    /// Share of pictures that are classified rightly.
+    pub fn accuracy(&self) -> f64 {
+        self.confusion.accuracy()
+    }
+
+    /// The accuracy's 95 % interval (Wilson 1927).
+    pub fn accuracy_interval(&self) -> (f64, f64) {
+        self.confusion.accuracy_interval()
+    }
+
+    /// Mean cross-entropy.
+    pub fn loss(&self) -> f64 {
+        self.outcomes.iter().map(|outcome| f64::from(outcome.loss)).sum::<f64>() / self.outcomes.len() as f64
+    }
+
+    /// Precision, recall and F1 of each class.
+    pub fn per_class(&self) -> Vec<ClassMetrics> {
+        self.confusion.per_class()
+    }
+
+    /// `predictions.csv`: path, class, predicted class, and each class' probability.
+    pub fn to_csv(&self, classes: &[String]) -> Vec<u8> {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        let columns = ["path", "class", "predicted"].into_iter().chain(classes.iter().map(String::as_str));
+        let mut written = writer.write_record(columns);
+        for outcome in &self.outcomes {
+            let names = [&outcome.path, &classes[outcome.truth], &classes[outcome.predicted]].map(String::clone);
+            let probabilities = outcome.probabilities.iter().map(f32::to_string);
+            written = written.and_then(|()| writer.write_record(names.into_iter().chain(probabilities)));
+        }
+        debug_assert!(written.is_ok(), "rows have equal lengths, and memory takes them all");
+        writer.into_inner().unwrap_or_default()
+    }
+}

@@ -127,10 +127,11 @@ mod tests {
     use crate::backbone;
     use crate::graph::Cut;
     use crate::head::Head;
+    use crate::model::Layout;
 
     fn lite0() -> Model {
         let backbone = backbone::find("efficientnet_lite0").unwrap();
-        Model::new(backbone, 32, &Head::default(), 5, None, 0)
+        Model::new(backbone, Layout::Pretrained, 32, &Head::default(), 5, 0)
     }
 
     #[test]

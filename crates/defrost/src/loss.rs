@@ -112,6 +112,11 @@ pub struct CrossEntropy {
 }
 
 impl CrossEntropy {
+    /// Without smoothing or weights.
+    pub fn plain(classes: usize) -> CrossEntropy {
+        CrossEntropy { label_smoothing: 0.0, class_weights: vec![1.0; classes] }
+    }
+
     /// The loss of one sample, unweighted: what validation and evaluation average.
     ///
     /// # Panics

@@ -1,10 +1,32 @@
 //! A backbone with its head and all parameters: what is trained, saved and asked for predictions.
 
+use serde::{Deserialize, Serialize};
+
 use crate::backbone::Backbone;
 use crate::graph::{Cut, CutError, CutPoint, Graph, Summary, Tap};
 use crate::head::Head;
 use crate::tensor::{Params, hash_params};
 use crate::weights::initialize;
+
+/// How Keras builds a backbone: with pretrained weights some families rescale once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Layout {
+    /// `weights="imagenet"`
+    Pretrained,
+    /// `weights=None`
+    FromScratch,
+}
+
+impl Layout {
+    /// The backbone's graph for pictures of `input_size`.
+    pub fn graph(self, backbone: &Backbone, input_size: usize) -> Graph {
+        match self {
+            Layout::Pretrained => backbone.graph(input_size),
+            Layout::FromScratch => backbone.graph_from_scratch(input_size),
+        }
+    }
+}
 
 /// A network with its parameters.
 ///
@@ -13,6 +35,8 @@ use crate::weights::initialize;
 pub struct Model {
     /// The registry's entry that the backbone was built from.
     pub backbone: &'static Backbone,
+    /// How it was built.
+    pub layout: Layout,
     /// The backbone's layers, then the head's.
     pub graph: Graph,
     /// How many of the layers are the backbone's.
@@ -22,25 +46,20 @@ pub struct Model {
 }
 
 impl Model {
-    /// Puts `head` for `num_classes` on `backbone`; the head's tensors, and those of the backbone where no pretrained ones are
-    /// given, are drawn from `seed`.
+    /// Puts `head` for `num_classes` on `backbone`; all tensors are drawn from `seed`.
     pub fn new(
         backbone: &'static Backbone,
+        layout: Layout,
         input_size: usize,
         head: &Head,
         num_classes: usize,
-        pretrained: Option<Params>,
         seed: u64,
     ) -> Model {
-        let base = match pretrained {
-            Some(_) => backbone.graph(input_size),
-            None => backbone.graph_from_scratch(input_size),
-        };
+        let base = layout.graph(backbone, input_size);
         let backbone_layers = base.len();
         let graph = head.attach(base, num_classes);
-        let mut params = initialize(&graph, seed);
-        params.extend(pretrained.unwrap_or_default());
-        Model { backbone, graph, backbone_layers, params }
+        let params = initialize(&graph, seed);
+        Model { backbone, layout, graph, backbone_layers, params }
     }
 
     /// The backbone's layers alone.
@@ -66,7 +85,7 @@ impl Model {
         Summary::new(&self.graph, self.backbone_layers, cut)
     }
 
-    /// BLAKE3 over all tensors in name order.
+    /// BLAKE3 over all tensors in name order, in hexadecimal digits.
     pub fn weights_hash(&self) -> String {
         hash_params(&self.params).to_hex().to_string()
     }
@@ -76,6 +95,19 @@ impl Model {
         self.graph.layers()[..self.backbone_layers]
             .iter()
             .flat_map(|layer| layer.params.iter().map(|param| layer.param_name(param)))
+    }
+
+    /// Identifies the layers after `from` up to `to` with their tensors: the part that a stored row depends on.
+    pub fn fingerprint(&self, from: Tap, to: Tap) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
+        for layer in &self.graph.layers()[from.0 + 1..=to.0] {
+            hasher.update(format!("{layer:?}").as_bytes());
+            for param in &layer.params {
+                let name = layer.param_name(param);
+                crate::tensor::hash_tensor(&mut hasher, &name, &self.params[&name]);
+            }
+        }
+        hasher.finalize()
     }
 
     /// The number of classes.

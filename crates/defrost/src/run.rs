@@ -1,1 +1,267 @@
-//! stub
+//! The directory that a training leaves behind: its names, its lock, and which is the latest.
+//!
+//! Invariant: a run is finished exactly when it holds `run.json`, which is written last; one process at a time works in it.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::fs::{self, FsError};
+
+/// Everything resolved, so that the run can be repeated.
+pub const RECIPE: &str = "recipe.toml";
+/// A line an epoch.
+pub const HISTORY: &str = "history.jsonl";
+/// Which picture is on which side.
+pub const SPLIT: &str = "split.csv";
+/// Pictures that could not be used, and why.
+pub const SKIPPED: &str = "skipped.csv";
+/// Where training goes on after it was stopped.
+pub const CHECKPOINTS: &str = "checkpoints";
+/// The classifier.
+pub const MODEL: &str = "model";
+/// Validation pictures with the classifier's answers.
+pub const PREDICTIONS: &str = "predictions.csv";
+/// The hashes that prove what stayed frozen.
+pub const FREEZING: &str = "freezing.json";
+/// Both stages in one figure.
+pub const CURVES_SVG: &str = "curves.svg";
+/// The same as a picture.
+pub const CURVES_PNG: &str = "curves.png";
+/// What the run came to; its presence marks the run as finished.
+pub const OUTCOME: &str = "run.json";
+const LOCK: &str = ".lock";
+/// What of the data a resumed run must find again.
+const DATA: &str = "data.json";
+
+/// A run's directory that can't be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The directory.
+    #[error(transparent)]
+    Fs(#[from] FsError),
+    /// It holds something already.
+    #[error("{} exists already; give another `--out`, or `--resume` if it is an unfinished run", path.display())]
+    Exists {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Another process works in it.
+    #[error("{} is in use by another process; wait for it or give another `--out`", path.display())]
+    InUse {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// There is none.
+    #[error("there is no run in {}; make one with `defrost train DATA`", path.display())]
+    None {
+        /// Where runs were looked for.
+        path: PathBuf,
+    },
+    /// It is no run.
+    #[error("{} is not a run: it has no {RECIPE}; give the folder that `defrost train` made", path.display())]
+    NotARun {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// There is nothing to go on with.
+    #[error("{} is finished; train anew without `--resume`, or go on from its weights with `--weights {}`", path.display(), path.display())]
+    Finished {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// No run of these data was stopped.
+    #[error("there is no unfinished run of {} in {}; train without `--resume`", data.display(), runs.display())]
+    NothingToResume {
+        /// The data asked for.
+        data: PathBuf,
+        /// Where runs were looked for.
+        runs: PathBuf,
+    },
+    /// The data are not those that the run began with.
+    #[error("the data of {} have changed since it began: {change}; train anew without `--resume`", path.display())]
+    DataChanged {
+        /// The directory.
+        path: PathBuf,
+        /// What differs.
+        change: String,
+    },
+}
+
+/// A run's directory, locked for this process as long as the value lives.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl RunDir {
+    /// Creates `path`, which must not exist or be empty.
+    ///
+    /// # Errors
+    /// When it holds something or can't be created.
+    pub fn create(path: &Path) -> Result<RunDir, RunError> {
+        let occupied = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        if occupied || path.is_file() {
+            return Err(RunError::Exists { path: path.to_owned() });
+        }
+        fs::create_dir_all(path)?;
+        RunDir::lock(path)
+    }
+
+    /// Creates the next free `NAME-1`, `NAME-2`, … in `runs`.
+    ///
+    /// # Errors
+    /// When it can't be created.
+    pub fn create_next(runs: &Path, name: &str) -> Result<RunDir, RunError> {
+        fs::create_dir_all(runs)?;
+        let mut number = 1;
+        loop {
+            let path = runs.join(format!("{name}-{number}"));
+            match std::fs::create_dir(&path) {
+                Ok(()) => return RunDir::lock(&path),
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(FsError::at("create", &path)(error).into()),
+            }
+        }
+    }
+
+    /// Opens an unfinished run to go on with it.
+    ///
+    /// # Errors
+    /// When it is no run, finished, or in use.
+    pub fn resume(path: &Path) -> Result<RunDir, RunError> {
+        if !path.join(RECIPE).is_file() {
+            return Err(RunError::NotARun { path: path.to_owned() });
+        }
+        if is_finished(path) {
+            return Err(RunError::Finished { path: path.to_owned() });
+        }
+        RunDir::lock(path)
+    }
+
+    fn lock(path: &Path) -> Result<RunDir, RunError> {
+        let lock = path.join(LOCK);
+        let file = File::options().create(true).append(true).open(&lock).map_err(FsError::at("lock", &lock))?;
+        match file.try_lock() {
+            Ok(()) => Ok(RunDir { path: path.to_owned(), _lock: file }),
+            Err(TryLockError::WouldBlock) => Err(RunError::InUse { path: path.to_owned() }),
+            Err(TryLockError::Error(error)) => Err(FsError::at("lock", &lock)(error).into()),
+        }
+    }
+
+    /// The directory.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file in it.
+    pub fn join(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Notes what the data are, or, in a resumed run, checks that they are still the same.
+    ///
+    /// # Errors
+    /// When they differ, or the note can't be written or read.
+    pub fn pin_data(&self, pictures: usize, fingerprint: &str) -> Result<(), RunError> {
+        let path = self.join(DATA);
+        let now = serde_json::json!({ "pictures": pictures, "fingerprint": fingerprint });
+        if !path.is_file() {
+            return Ok(fs::write_atomic(&path, format!("{now}\n").as_bytes())?);
+        }
+        let before: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path)?).unwrap_or_default();
+        if before == now {
+            return Ok(());
+        }
+        let change = match &before["pictures"] {
+            count if *count == now["pictures"] => "other pictures or another split".to_owned(),
+            count => format!("{count} pictures then, {pictures} now"),
+        };
+        Err(RunError::DataChanged { path: self.path.clone(), change })
+    }
+}
+
+/// Whether a run has come to its end.
+pub fn is_finished(path: &Path) -> bool {
+    path.join(OUTCOME).is_file()
+}
+
+/// The runs in `runs`, the latest first.
+fn by_age(runs: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(runs).into_iter().flatten().flatten();
+    let mut found: Vec<(SystemTime, PathBuf)> = entries
+        .filter_map(|entry| {
+            let modified = entry.path().join(RECIPE).metadata().ok()?.modified().ok()?;
+            Some((modified, entry.path()))
+        })
+        .collect();
+    found.sort();
+    found.into_iter().rev().map(|(_, path)| path).collect()
+}
+
+/// The latest finished run in `runs`.
+///
+/// # Errors
+/// When there is none.
+pub fn latest(runs: &Path) -> Result<PathBuf, RunError> {
+    by_age(runs).into_iter().find(|path| is_finished(path)).ok_or_else(|| RunError::None { path: runs.to_owned() })
+}
+
+/// The latest unfinished run in `runs` whose recipe satisfies `of_data`.
+///
+/// # Errors
+/// When there is none.
+pub fn latest_unfinished(runs: &Path, data: &Path, of_data: impl Fn(&Path) -> bool) -> Result<PathBuf, RunError> {
+    let unfinished = by_age(runs).into_iter().filter(|path| !is_finished(path));
+    unfinished.into_iter().find(|path| of_data(&path.join(RECIPE))).ok_or_else(|| RunError::NothingToResume {
+        data: data.to_owned(),
+        runs: runs.to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_numbered_and_locked() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = RunDir::create_next(folder.path(), "photos").unwrap();
+        let second = RunDir::create_next(folder.path(), "photos").unwrap();
+        assert!(first.path().ends_with("photos-1") && second.path().ends_with("photos-2"));
+        fs::write_atomic(&first.join(RECIPE), b"").unwrap();
+        assert!(matches!(RunDir::resume(first.path()), Err(RunError::InUse { .. })));
+        let path = first.path().to_owned();
+        drop(first);
+        assert!(RunDir::resume(&path).is_ok());
+        assert!(matches!(RunDir::resume(second.path()), Err(RunError::NotARun { .. })));
+        assert!(matches!(RunDir::create(&path), Err(RunError::Exists { .. })));
+    }
+
+    #[test]
+    fn a_finished_run_is_found_but_not_resumed() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::create_next(folder.path(), "photos").unwrap();
+        fs::write_atomic(&run.join(RECIPE), b"").unwrap();
+        assert!(matches!(latest(folder.path()), Err(RunError::None { .. })));
+        assert!(latest_unfinished(folder.path(), Path::new("photos"), |_| true).is_ok());
+        fs::write_atomic(&run.join(OUTCOME), b"{}").unwrap();
+        assert_eq!(latest(folder.path()).unwrap(), run.path());
+        let path = run.path().to_owned();
+        drop(run);
+        assert!(matches!(RunDir::resume(&path), Err(RunError::Finished { .. })));
+        assert!(latest_unfinished(folder.path(), Path::new("photos"), |_| true).is_err());
+    }
+
+    #[test]
+    fn changed_data_are_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = RunDir::create(&folder.path().join("run")).unwrap();
+        run.pin_data(10, "abc").unwrap();
+        run.pin_data(10, "abc").unwrap();
+        let error = run.pin_data(11, "abd").unwrap_err().to_string();
+        assert!(error.contains("10 pictures then, 11 now"), "{error}");
+    }
+}

@@ -8,7 +8,7 @@ mod pictures;
 mod store;
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
@@ -64,31 +64,31 @@ impl Cache {
 }
 
 /// What rows are computed from.
-#[derive(Debug, Clone, Copy)]
-enum Origin<'a> {
-    Pictures(&'a Pictures),
-    Rows(&'a Rows<'a>),
+#[derive(Debug)]
+enum Origin {
+    Pictures(Arc<Pictures>),
+    Rows(Arc<Rows>),
 }
 
 /// The rows of one tap, for every picture and view.
 #[derive(Debug)]
-pub struct Rows<'a> {
-    origin: Origin<'a>,
+pub struct Rows {
+    origin: Origin,
     program: Program,
     fingerprint: blake3::Hash,
     store: Option<Store>,
     arenas: Mutex<Vec<Arena>>,
 }
 
-impl<'a> Rows<'a> {
+impl Rows {
     /// Rows computed from pictures; `fingerprint` identifies the trunk (graph, weights, engine).
-    pub fn from_pictures(pictures: &'a Pictures, program: Program, fingerprint: blake3::Hash) -> Rows<'a> {
+    pub fn from_pictures(pictures: Arc<Pictures>, program: Program, fingerprint: blake3::Hash) -> Rows {
         let fingerprint = combine(&[fingerprint, pictures.fingerprint()]);
         Rows { origin: Origin::Pictures(pictures), program, fingerprint, store: None, arenas: Mutex::default() }
     }
 
     /// Rows derived from those of a deeper tap by the trunk's continued program.
-    pub fn derived(rows: &'a Rows<'a>, program: Program, fingerprint: blake3::Hash) -> Rows<'a> {
+    pub fn derived(rows: Arc<Rows>, program: Program, fingerprint: blake3::Hash) -> Rows {
         let fingerprint = combine(&[fingerprint, rows.fingerprint]);
         Rows { origin: Origin::Rows(rows), program, fingerprint, store: None, arenas: Mutex::default() }
     }
@@ -118,8 +118,9 @@ impl<'a> Rows<'a> {
         cache.folder.join(format!("{}.rows", &self.fingerprint.to_hex()[..32]))
     }
 
-    fn pictures(&self) -> &'a Pictures {
-        match self.origin {
+    /// The pictures that the rows come from.
+    pub fn pictures(&self) -> &Pictures {
+        match &self.origin {
             Origin::Pictures(pictures) => pictures,
             Origin::Rows(rows) => rows.pictures(),
         }
@@ -149,25 +150,27 @@ impl<'a> Rows<'a> {
     ///
     /// # Errors
     /// When the file can't be written, a picture can't be read and the data are strict, or the user stops.
-    pub fn fill(&mut self, cache: &Cache, progress: Progress<'_>) -> Result<(), FeaturesError> {
+    pub fn fill(&mut self, cache: &Cache, label: &str, progress: Progress<'_>) -> Result<(), FeaturesError> {
         if self.open(cache) {
-            if let (Origin::Pictures(pictures), Some(store)) = (self.origin, &self.store) {
+            if let (Origin::Pictures(pictures), Some(store)) = (&self.origin, &self.store) {
                 pictures.set_unreadable(&store.header().unreadable);
             }
             return Ok(());
         }
         let header = self.header(cache);
+        if header.rows == 0 && matches!(self.origin, Origin::Rows(_)) {
+            return Ok(()); // the pictures behind them were looked at already
+        }
         let mut writer = match header.rows {
             0 => None,
             _ => Some(Writer::create(&self.path(cache), header.row_len)?),
         };
-        let pictures = self.pictures();
-        progress.begin(Phase::Features, pictures.count() as u64, "features");
+        progress.begin(Phase::Features, self.pictures().count() as u64, label);
         let result = self.compute_all(header.rows, writer.as_mut(), progress);
         progress.end();
         result?;
         if let Some(writer) = writer {
-            let header = Header { unreadable: pictures.unreadable_numbers(), ..header };
+            let header = Header { unreadable: self.pictures().unreadable_numbers(), ..header };
             self.store = Some(writer.commit(header)?);
         }
         Ok(())
@@ -202,7 +205,7 @@ impl<'a> Rows<'a> {
         let numbers = self.pictures().rows_of(picture);
         let wanted = numbers.end.min(stored).saturating_sub(numbers.start);
         let mut values = vec![0.0; wanted * self.row_len()];
-        match self.origin {
+        match &self.origin {
             Origin::Pictures(pictures) => {
                 let decoded = match pictures.decode(picture) {
                     Ok(decoded) => decoded,
@@ -217,6 +220,7 @@ impl<'a> Rows<'a> {
                     self.run(&pixels, output);
                 }
             }
+            Origin::Rows(_) if self.pictures().is_unreadable(picture) => {}
             Origin::Rows(_) => {
                 for (number, output) in numbers.zip(values.chunks_exact_mut(self.row_len())) {
                     self.compute(number, output)?;
@@ -227,7 +231,7 @@ impl<'a> Rows<'a> {
     }
 
     fn run(&self, input: &[f32], output: &mut [f32]) {
-        let arenas = || self.arenas.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let arenas = || self.arenas.lock().unwrap_or_else(PoisonError::into_inner);
         let arena = arenas().pop();
         let mut arena = arena.unwrap_or_else(|| self.program.arena());
         self.program.run(input, &mut arena, output);
@@ -236,7 +240,7 @@ impl<'a> Rows<'a> {
 
     /// Computes one row anew.
     fn compute(&self, number: RowNumber, output: &mut [f32]) -> Result<(), FeaturesError> {
-        match self.origin {
+        match &self.origin {
             Origin::Pictures(pictures) => {
                 let (picture, view) = pictures.of_row(number);
                 let pixels = pictures.render(picture, &pictures.decode(picture)?, view);

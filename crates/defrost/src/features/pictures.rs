@@ -144,6 +144,10 @@ impl Pictures {
         self.lock().keys().copied().collect()
     }
 
+    pub(super) fn is_unreadable(&self, picture: usize) -> bool {
+        self.lock().contains_key(&picture)
+    }
+
     pub(super) fn set_unreadable(&self, numbers: &[usize]) {
         for &number in numbers.iter().filter(|&&number| number < self.samples.len()) {
             // The reason is found again, not stored.

@@ -21,6 +21,7 @@ mod warnings;
 use serde::{Deserialize, Serialize};
 
 pub use stage::{BatchNorm, EarlyStopping, Epochs, Monitor, Stage};
+pub(crate) use tables::head as head_table;
 pub use tables::{Augment, Data, Precision, Preprocess, Resize, Weights};
 pub use text::RecipeErrors;
 pub use warnings::Warning;

@@ -178,7 +178,7 @@ impl<'de> Deserialize<'de> for Augment {
 }
 
 /// `layers = [{ dense = 256, activation = "relu" }, { dropout = 0.3 }]`
-pub(super) mod head {
+pub(crate) mod head {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use crate::graph::Activation;
