@@ -277,11 +277,11 @@ pub(crate) mod head {
         }
     }
 
-    pub(in crate::recipe) fn serialize<S: Serializer>(head: &Head, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(head: &Head, serializer: S) -> Result<S::Ok, S::Error> {
         HeadTable { layers: head.layers.iter().copied().map(Layer).collect() }.serialize(serializer)
     }
 
-    pub(in crate::recipe) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Head, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Head, D::Error> {
         let table = HeadTable::deserialize(deserializer)?;
         Ok(Head { layers: table.layers.into_iter().map(|layer| layer.0).collect() })
     }

@@ -10,6 +10,8 @@ use crate::tensor::{Params, Tensor};
 use ::safetensors::tensor::TensorView;
 use ::safetensors::{Dtype, SafeTensors};
 use half::{bf16, f16};
+use std::collections::HashMap;
+
 use serde_json::{Map, Value, json};
 
 /// All tensors of a safetensors file by name, whatever they belong to; f16, bf16, f64 and integers become f32.
@@ -25,6 +27,11 @@ pub fn from_safetensors(name: &str, bytes: &[u8]) -> Result<Params, WeightsError
             None => Err(damaged(format!("{tensor} is of type {:?}", view.dtype()))),
         })
         .collect()
+}
+
+/// The metadata of a safetensors file; `None` where it has none or breaks the format.
+pub fn safetensors_metadata(bytes: &[u8]) -> Option<HashMap<String, String>> {
+    SafeTensors::read_metadata(bytes).ok()?.1.metadata().clone()
 }
 
 /// A safetensors file of `params` in name order, with `metadata` in the order given.
