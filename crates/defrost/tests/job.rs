@@ -1,0 +1,227 @@
+//! Whole trainings on drawn pictures, small enough for a test: the same weights however often they were stopped, with or without
+//! the cache, on any number of threads.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use defrost::data::{Drawing, draw};
+use defrost::features::Cache;
+use defrost::job::{Environment, Job, JobError, Outcome};
+use defrost::model::Model;
+use defrost::predict::Predictor;
+use defrost::progress::{Observer, Phase, Progress};
+use defrost::recipe::Recipe;
+use defrost::report::Lang;
+use defrost::run::{self, RunDir};
+use defrost::train::{Callback, History};
+
+struct Bench {
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        draw(&folder.path().join("pictures"), &Drawing { per_class: 4, size: 64, seed: 3 }).unwrap();
+        Bench { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Two short stages on 64×64 pictures, with `lines` on top.
+    fn recipe(&self, lines: &str, second: &str) -> Recipe {
+        let pictures = self.path("pictures");
+        let text = format!(
+            "seed = 7\ninput_size = 64\nbatch_size = 5\n{lines}\n[data]\npath = {pictures:?}\n\
+             [[stages]]\nname = \"feature_extraction\"\nepochs = 2\nlearning_rate = 1e-3\n\
+             [[stages]]\nname = \"fine_tuning\"\n{second}\nepochs = 2\nlearning_rate = 1e-4\n"
+        );
+        Recipe::parse(&text, None).unwrap()
+    }
+
+    fn job(&self, recipe: &Recipe, budget: u64) -> Job {
+        let cache = self.path("cache");
+        let environment = Environment {
+            embedded: defrost_weights::efficientnet_lite0(),
+            weights_cache: &cache,
+            features: Cache { folder: cache.join("features"), budget },
+            lang: Lang::English,
+        };
+        Job::prepare(recipe, false, &environment, Progress::none()).unwrap()
+    }
+
+    fn run(&self, recipe: &Recipe, budget: u64, out: &str) -> Outcome {
+        let dir = RunDir::create(&self.path(out)).unwrap();
+        self.job(recipe, budget).run(&dir, &mut (), Progress::none()).unwrap()
+    }
+}
+
+const PLENTY: u64 = 1 << 30;
+
+fn on_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(work)
+}
+
+#[test]
+fn a_run_holds_all_that_it_should_and_predicts() {
+    let bench = Bench::new();
+    let outcome = bench.run(&bench.recipe("augment = \"none\"", "last = 30"), PLENTY, "run");
+    let run = bench.path("run");
+    for name in [
+        run::RECIPE, run::HISTORY, run::SPLIT, run::SKIPPED, run::PREDICTIONS, run::FREEZING, run::CURVES_SVG,
+        run::CURVES_PNG, run::OUTCOME,
+    ] {
+        assert!(run.join(name).is_file(), "{name}");
+    }
+    let history = History::read(&run.join(run::HISTORY)).unwrap();
+    assert_eq!(history.len(), 4);
+    let spans: Vec<(String, usize)> = history.spans().into_iter().map(|span| (span.stage, span.first_epoch)).collect();
+    assert_eq!(spans, [("feature_extraction".to_owned(), 1), ("fine_tuning".to_owned(), 3)]);
+    assert_eq!(outcome.stages[0].frozen_tensors, 245);
+    assert_eq!(outcome.stages[1].frozen_tensors, 216);
+    assert!(outcome.stages.iter().all(|stage| stage.frozen_unchanged));
+    assert_eq!(outcome.val_accuracy as f32, history.last().unwrap().val_accuracy);
+
+    let predictor = Predictor::load(&run.join(run::MODEL)).unwrap();
+    let first_class = &outcome.classes[0];
+    let picture = bench.path("pictures").join(first_class).join(format!("{first_class}_001.jpg"));
+    let picture = defrost::image::open(&picture, &defrost::image::Limits::default()).unwrap();
+    let prediction = predictor.predict(&picture);
+    let sum: f32 = prediction.probabilities.iter().sum();
+    assert!((sum - 1.0).abs() < 1e-5);
+    assert_eq!(prediction.top(2)[0].class, prediction.best().class);
+}
+
+#[test]
+fn the_weights_depend_on_neither_cache_nor_threads_nor_views_kept() {
+    let bench = Bench::new();
+    for (number, (cut, augment)) in [
+        ("last = 30", "augment = \"none\""),
+        ("fraction = 0.7", "augment = \"none\""),
+        ("last = 30", "augment = { pipeline = \"flip|rotate(15)\", views = 2 }"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let recipe = bench.recipe(augment, cut);
+        let hash = |budget, threads: usize, name: &str| {
+            on_threads(threads, || bench.run(&recipe, budget, &format!("{name}-{number}")).weights_hash)
+        };
+        let cached = hash(PLENTY, 1, "cached");
+        assert_eq!(cached, hash(0, 2, "uncached"), "{cut} {augment}");
+        assert_eq!(cached, hash(PLENTY, 2, "again"), "{cut} {augment}");
+        // Room for a few rows only.
+        assert_eq!(cached, hash(100_000, 2, "partly"), "{cut} {augment}");
+    }
+}
+
+/// Stops the work after a number of pictures of the given phase.
+struct StopAfter<'a> {
+    pictures: AtomicUsize,
+    flag: &'a AtomicBool,
+}
+
+use std::sync::atomic::AtomicUsize;
+
+impl Observer for StopAfter<'_> {
+    fn begin(&self, _: Phase, _: u64, _: &str) {}
+    fn advance(&self, units: u64) {
+        if self.pictures.fetch_sub(units as usize, Ordering::SeqCst) <= units as usize {
+            self.flag.store(true, Ordering::SeqCst);
+        }
+    }
+    fn end(&self) {}
+}
+
+#[test]
+fn a_stopped_run_goes_on_to_the_same_weights() {
+    let bench = Bench::new();
+    let recipe = bench.recipe("augment = \"none\"", "last = 30");
+    let whole = bench.run(&recipe, PLENTY, "whole").weights_hash;
+    // In the middle of an epoch of each stage; the features are at hand by now.
+    for (number, pictures) in [12, 30, 55].into_iter().enumerate() {
+        let path = bench.path(&format!("stopped-{number}"));
+        let flag = AtomicBool::new(false);
+        let observer = StopAfter { pictures: AtomicUsize::new(pictures), flag: &flag };
+        let dir = RunDir::create(&path).unwrap();
+        let error = bench.job(&recipe, PLENTY).run(&dir, &mut (), Progress::new(&observer, &flag)).unwrap_err();
+        assert!(error.is_cancelled(), "{error}");
+        drop(dir);
+        assert!(!run::is_finished(&path));
+        let recipe = Recipe::parse(&std::fs::read_to_string(path.join(run::RECIPE)).unwrap(), None).unwrap();
+        let dir = RunDir::resume(&path).unwrap();
+        let outcome = bench.job(&recipe, PLENTY).run(&dir, &mut (), Progress::none()).unwrap();
+        assert_eq!(outcome.weights_hash, whole, "stopped after {pictures} pictures");
+        assert_eq!(History::read(&path.join(run::HISTORY)).unwrap().len(), 4);
+    }
+}
+
+/// Flips one bit of a frozen tensor at the end of an epoch.
+struct Flip {
+    epoch: usize,
+}
+
+impl Callback for Flip {
+    fn on_epoch_end(&mut self, history: &History, model: &mut Model) {
+        if history.len() == self.epoch {
+            let value = &mut model.params.get_mut("block1a_bn/moving_variance").unwrap().data_mut()[3];
+            *value = f32::from_bits(value.to_bits() ^ 1);
+        }
+    }
+}
+
+#[test]
+fn one_flipped_frozen_bit_makes_the_run_fail() {
+    let bench = Bench::new();
+    for epoch in [1, 3] {
+        let dir = RunDir::create(&bench.path(&format!("flipped-{epoch}"))).unwrap();
+        let job = bench.job(&bench.recipe("augment = \"none\"", "last = 30"), PLENTY);
+        let error = job.run(&dir, &mut Flip { epoch }, Progress::none()).unwrap_err();
+        assert!(matches!(error, JobError::Train(defrost::train::TrainError::Freeze(_))), "{error}");
+        assert!(!run::is_finished(dir.path()));
+    }
+}
+
+#[test]
+fn a_run_continues_from_an_earlier_one_with_other_classes() {
+    let bench = Bench::new();
+    bench.run(&bench.recipe("augment = \"none\"", "last = 30"), PLENTY, "earlier");
+    let classes = std::fs::read_dir(bench.path("pictures")).unwrap().count();
+    let some: Vec<String> = {
+        let mut names: Vec<String> = std::fs::read_dir(bench.path("pictures"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names.truncate(3);
+        names
+    };
+    assert!(classes > some.len());
+    let mut recipe = bench.recipe("augment = \"none\"", "last = 30");
+    recipe.set("weights", &bench.path("earlier").display().to_string()).unwrap();
+    recipe.set("data.classes", &format!("{some:?}")).unwrap();
+    let outcome = bench.run(&recipe, PLENTY, "later");
+    assert_eq!(outcome.classes, some);
+}
+
+#[test]
+fn unreadable_pictures_are_left_out_and_listed() {
+    let bench = Bench::new();
+    let pictures = bench.path("pictures");
+    let class = std::fs::read_dir(&pictures).unwrap().next().unwrap().unwrap().path();
+    let whole = std::fs::read(std::fs::read_dir(&class).unwrap().next().unwrap().unwrap().path()).unwrap();
+    write(&class.join("cut.jpg"), &whole[..whole.len() / 2]);
+    write(&class.join("empty.jpg"), b"");
+    for budget in [PLENTY, 0] {
+        let outcome = bench.run(&bench.recipe("augment = \"none\"", "last = 30"), budget, &format!("run-{budget}"));
+        let skipped = std::fs::read_to_string(bench.path(&format!("run-{budget}")).join(run::SKIPPED)).unwrap();
+        assert!(skipped.contains("cut.jpg") && skipped.contains("empty.jpg"), "{skipped}");
+        assert_eq!(outcome.skipped, 2);
+    }
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    defrost::fs::write_atomic(path, bytes).unwrap();
+}
