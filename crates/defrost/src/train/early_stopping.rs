@@ -5,8 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::EpochRecord;
-use crate::recipe::{self, Monitor};
+use crate::recipe;
 
 /// Watches one quantity over a stage's epochs, with Keras' rules.
 ///
@@ -55,16 +54,6 @@ impl EarlyStopping {
         self.best
     }
 
-    /// The value that it watches, of an epoch's record.
-    pub fn monitored(&self, record: &EpochRecord) -> f64 {
-        f64::from(match self.settings.monitor {
-            Monitor::ValLoss => record.val_loss,
-            Monitor::ValAccuracy => record.val_accuracy,
-            Monitor::Loss => record.loss,
-            Monitor::Accuracy => record.accuracy,
-        })
-    }
-
     /// Takes in the monitored value of `epoch`, counted from 0 in the stage.
     pub fn observe(&mut self, epoch: usize, value: f64) -> Decision {
         if epoch < self.settings.start_from_epoch {
@@ -92,6 +81,7 @@ impl EarlyStopping {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recipe::Monitor;
 
     /// The epochs that improved, and the one after which the stage ended.
     fn watch(settings: recipe::EarlyStopping, values: &[f64]) -> (Vec<usize>, Option<usize>) {
@@ -133,16 +123,6 @@ mod tests {
     fn an_accuracy_improves_upwards() {
         let settings = recipe::EarlyStopping { monitor: Monitor::ValAccuracy, ..patience(1) };
         assert_eq!(watch(settings, &[0.5, 0.6, 0.6]), (vec![0, 1], Some(2)));
-    }
-
-    #[test]
-    fn the_monitor_names_a_field_of_the_record() {
-        let record =
-            EpochRecord { loss: 1.0, accuracy: 2.0, val_loss: 3.0, val_accuracy: 4.0, ..EpochRecord::default() };
-        let all = [Monitor::Loss, Monitor::Accuracy, Monitor::ValLoss, Monitor::ValAccuracy];
-        let values =
-            all.map(|monitor| EarlyStopping::new(recipe::EarlyStopping { monitor, ..patience(0) }).monitored(&record));
-        assert_eq!(values, [1.0, 2.0, 3.0, 4.0]);
     }
 
     #[test]
