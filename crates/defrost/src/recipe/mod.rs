@@ -175,7 +175,12 @@ impl Recipe {
         let graph = backbone.map(|backbone| backbone.graph(backbone.input_size));
         checks.within("stages", |checks| {
             for (index, stage) in self.stages.iter().enumerate() {
-                checks.within(index, |checks| stage.check(graph.as_ref(), checks));
+                checks.within(index, |checks| {
+                    let names = self.stages[..index].iter().map(|earlier| &earlier.name);
+                    let new = !stage.name.is_empty() && !names.into_iter().any(|name| *name == stage.name);
+                    checks.require(new, "name", "a name that no earlier stage has", &stage.name);
+                    stage.check(graph.as_ref(), checks);
+                });
             }
         });
     }
@@ -215,7 +220,7 @@ mod tests {
             Stage::full_fine_tuning(1).last(0),
             Stage::fine_tuning(1).fraction(0.0),
             Stage::from_scratch(1).fraction(0.7),
-            Stage::feature_extraction(1).named(""),
+            Stage::feature_extraction(1).named("Kopf · 1"),
         ];
         let recipe = Recipe::default().stages(stages);
         assert_eq!(Recipe::parse(&recipe.to_toml(), None), Ok(recipe.clone()));
@@ -227,12 +232,12 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_must_be_in_the_backbone() {
+    fn stages_are_checked() {
         let stages = [
             Stage::fine_tuning(1).last(900),
             Stage::fine_tuning(1).fraction(1.5),
-            Stage::fine_tuning(1).from("block6d_expnd_bn"),
-            Stage::fine_tuning(1).epochs(Epochs::UntilConverged {
+            Stage::fine_tuning(1).named("third").from("block6d_expnd_bn"),
+            Stage::fine_tuning(1).named("").epochs(Epochs::UntilConverged {
                 max: 0,
                 monitor: Monitor::Loss,
                 patience: 1,
@@ -241,13 +246,15 @@ mod tests {
         ];
         let mut recipe = Recipe::default().stages(stages);
         recipe.seed = u64::MAX;
-        insta::assert_snapshot!(recipe.check().unwrap_err(), @r"
+        insta::assert_snapshot!(recipe.check().unwrap_err(), @r#"
         `seed` must be at most 9223372036854775807; got 18446744073709551615
         `stages.0.last` must be at most the 156 layers of efficientnet_lite0; got 900
+        `stages.1.name` must be a name that no earlier stage has; got "fine_tuning"
         `stages.1.fraction` must be a share from 0 to 1; got 1.5
         `stages.2.from` must be a layer or block of efficientnet_lite0; got `block6d_expnd_bn`; did you mean `block6d_expand_bn`?
+        `stages.3.name` must be a name that no earlier stage has; got ""
         `stages.3.epochs.max` must be from 1 to 100000; got 0
         `stages.3.epochs.min_delta` must be at least 0; got -1.0
-        ");
+        "#);
     }
 }

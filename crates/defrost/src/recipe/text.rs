@@ -317,6 +317,7 @@ early_stopping = { monitor = "val_los" }
         r.toml:41: `stages.2.epochs.until` is missing
         r.toml:42: unknown key `stages.2.optimizer.adam.beta1`; did you mean `stages.2.optimizer.adam.beta_1`?
         r.toml:42: `stages.2.optimizer.adam.clipvalue` and `clipnorm` exclude each other; keep one
+        r.toml:44: `stages.3.name` must be a name that no earlier stage has; got "fine_tuning"
         r.toml:46: `stages.3.learning_rate.cosine_decay.decay_steps` must be > 0; got 0
         r.toml:48: `stages.3.early_stopping.monitor` must be one of `val_loss`, `val_accuracy`, `loss`, `accuracy`; got `val_los`; did you mean `val_loss`?
         "#);
@@ -367,7 +368,7 @@ early_stopping = { monitor = "val_los" }
             (0.01..1.0).prop_map(Cut::Fraction),
             "block(1a|2b|6d)".prop_map(Cut::From),
         ];
-        let name = prop_oneof![Just("full_fine_tuning".to_owned()), Just("fine_tuning".to_owned()), "\\PC{0,8}"];
+        let name = prop_oneof![Just("full_fine_tuning".to_owned()), Just("fine_tuning".to_owned()), "\\PC{1,8}"];
         let epochs = prop_oneof![
             (1..100_usize).prop_map(Epochs::Exactly),
             (1..100_usize, 0..9_usize, 0.0..1.0).prop_map(|(max, patience, min_delta)| Epochs::UntilConverged {
@@ -411,6 +412,8 @@ early_stopping = { monitor = "val_los" }
             stages in proptest::collection::vec(stage(), 0..4),
         ) -> Recipe {
             let some = more.then_some(sizes.1);
+            let mut names = std::collections::BTreeSet::new();
+            let stages = stages.into_iter().filter(|stage| names.insert(stage.name.clone())).collect();
             Recipe {
                 seed,
                 weights: if more { Weights::None } else { Weights::File("a b.h5".into()) },
