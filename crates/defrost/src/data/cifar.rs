@@ -105,10 +105,9 @@ fn records(
         let Some((stem, _)) = batch(name).filter(|(_, binary)| *binary == (kind == Kind::CifarBinary)) else {
             continue;
         };
-        let bytes = stored.bytes()?;
         let (batch, stride, own) = match kind {
-            Kind::CifarBinary => binary_batch(name, &bytes)?,
-            _ => python_batch(name, &bytes)?,
+            Kind::CifarBinary => binary_batch(name, stored.shared()?)?,
+            _ => python_batch(name, &stored.bytes()?)?,
         };
         let side = if stem == "test_batch" { &mut test } else { &mut train };
         for (record, label) in own.into_iter().enumerate() {
@@ -145,12 +144,12 @@ fn class_names(tree: &Tree, kind: Kind) -> Result<Vec<String>, DataError> {
 /// A batch's bytes, the distance between its records (whose last [`PIXELS`] bytes are the pixels), and their labels.
 type Batch = (Arc<[u8]>, usize, Vec<i64>);
 
-fn binary_batch(name: &str, bytes: &[u8]) -> Result<Batch, DataError> {
+fn binary_batch(name: &str, bytes: Arc<[u8]>) -> Result<Batch, DataError> {
     if bytes.is_empty() || !bytes.len().is_multiple_of(RECORD) {
         return Err(DataError::CifarLength { member: name.to_owned(), got: bytes.len() });
     }
     let labels = bytes.chunks_exact(RECORD).map(|record| i64::from(record[0])).collect();
-    Ok((bytes.into(), RECORD, labels))
+    Ok((bytes, RECORD, labels))
 }
 
 fn python_batch(name: &str, bytes: &[u8]) -> Result<Batch, DataError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::DataError;
+use super::error::{DataError, counted};
 use super::options::LimitPerClass;
 use super::split::{Content, set_aside};
 use super::stored::{Sample, Skipped};
@@ -133,7 +133,7 @@ impl fmt::Display for Warning {
             }
             Warning::Unused { folder } => write!(f, "the folder `{folder}` lies beside `train` and isn't used"),
             Warning::Loose { folder, pictures } => {
-                write!(f, "{pictures} pictures in {} lie in no class folder and aren't used", folder.display())
+                write!(f, "{} in {} in no class folder, not used", counted(*pictures), folder.display())
             }
             Warning::NotInTest { class } => write!(f, "the test folder has no class `{class}`"),
             Warning::Untrained { classes } => {
@@ -143,11 +143,12 @@ impl fmt::Display for Warning {
                 write!(f, "too few different pictures to set one aside for validation: {}", shortened(classes, 5))
             }
             Warning::TwoClasses { pictures, example: [a, b] } => {
-                write!(f, "{pictures} pictures are in more than one class, such as {a} and {b}")
+                write!(f, "{} in more than one class, such as {a} and {b}", counted(*pictures))
             }
             Warning::TwoSides { sides: [first, second], pictures, example: [a, b] } => write!(
                 f,
-                "{pictures} {second} pictures are {first} pictures, too, such as {b} and {a}: the {second} figures flatter"
+                "{} of the {second} side also on the {first} side, such as {b} and {a}: the {second} figures flatter",
+                counted(*pictures)
             ),
         }
     }
@@ -180,18 +181,16 @@ impl Dataset {
 
     /// How many pictures each class has, in the classes' order.
     pub fn class_counts(&self) -> Vec<ClassCount> {
-        let count = |side: &[Sample], label| side.iter().filter(|sample| sample.label == label).count();
-        let counts = self.classes.iter().enumerate().map(|(label, class)| ClassCount {
-            class: class.clone(),
-            train: count(&self.train, label),
-            validation: count(&self.validation, label),
-            test: count(&self.test, label),
-        });
-        counts.collect()
+        let empty = |class: &String| ClassCount { class: class.clone(), train: 0, validation: 0, test: 0 };
+        let mut counts: Vec<ClassCount> = self.classes.iter().map(empty).collect();
+        self.train.iter().for_each(|sample| counts[sample.label].train += 1);
+        self.validation.iter().for_each(|sample| counts[sample.label].validation += 1);
+        self.test.iter().for_each(|sample| counts[sample.label].test += 1);
+        counts
     }
 
-    /// BLAKE3 over the classes and, for each side in order, every picture's label and content: equal for data sets that train
-    /// alike, wherever they lie.
+    /// BLAKE3 over the classes and, for each side in order, every picture's label and content: equal for data sets that
+    /// train alike, wherever they lie.
     pub fn fingerprint(&self) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
         let count = |hasher: &mut blake3::Hasher, n: usize| {

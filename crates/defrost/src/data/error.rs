@@ -7,6 +7,11 @@ use crate::error::shortened;
 use crate::fs::FsError;
 use crate::image::ImageError;
 
+/// `1 picture`, `2 pictures`.
+pub(super) fn counted(pictures: usize) -> String {
+    format!("{pictures} picture{}", if pictures == 1 { "" } else { "s" })
+}
+
 /// Why a data set can't be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -39,7 +44,10 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// A compressed archive's pictures would fill the memory.
-    #[error("{} holds more than {limit} bytes of pictures, too many to keep in memory; unpack it and give the folder", path.display())]
+    #[error(
+        "{} holds more than {limit} bytes of pictures, too many to keep in memory; unpack it and give the folder",
+        path.display()
+    )]
     ArchiveTooLarge {
         /// The archive.
         path: PathBuf,
@@ -47,13 +55,20 @@ pub enum DataError {
         limit: u64,
     },
     /// Not one picture anywhere.
-    #[error("{} holds no pictures; make one folder for each class and put the class's pictures into it", path.display())]
+    #[error(
+        "{} holds no pictures; make one folder for each class and put the class's pictures into it",
+        path.display()
+    )]
     NoPictures {
         /// The folder or archive.
         path: PathBuf,
     },
     /// Pictures, but no class folders around them.
-    #[error("{} holds {pictures} pictures but no class folders; make one folder for each class (`{}/cat/`, `{}/dog/`) and move each picture into its class's", path.display(), path.display(), path.display())]
+    #[error(
+        "{at} holds {} but no class folders; make one folder for each class (`{at}/cat/`, `{at}/dog/`) and move each \
+         picture into its class's",
+        counted(*pictures), at = path.display()
+    )]
     NoClassFolders {
         /// The folder or archive (or the part of it) in which class folders were expected.
         path: PathBuf,
@@ -69,13 +84,20 @@ pub enum DataError {
         class: String,
     },
     /// A class folder without pictures.
-    #[error("the class folder {} holds no pictures; add some, remove the folder, or choose the other classes with `classes`", path.display())]
+    #[error(
+        "the class folder {} holds no pictures; add some, remove the folder, or choose the other classes with \
+         `classes`",
+        path.display()
+    )]
     EmptyClass {
         /// The class folder.
         path: PathBuf,
     },
     /// No picture of a class can be decoded.
-    #[error("none of the {pictures} pictures of class `{class}` can be read; the first is {first}")]
+    #[error(
+        "the class `{class}` has no readable picture, but {} that can't be read, first {first}",
+        counted(*pictures)
+    )]
     UnreadableClass {
         /// The class.
         class: String,
@@ -85,7 +107,11 @@ pub enum DataError {
         first: String,
     },
     /// Validation or test pictures of a class that isn't trained.
-    #[error("the class `{class}` is in {} but not in {}; add training pictures of it, or choose the other classes with `classes`", found.display(), missing.display())]
+    #[error(
+        "the class `{class}` is in {} but not in {}; add training pictures of it, or choose the other classes \
+         with `classes`",
+        found.display(), missing.display()
+    )]
     NotInTraining {
         /// The class.
         class: String,
@@ -95,7 +121,11 @@ pub enum DataError {
         missing: PathBuf,
     },
     /// A trained class without validation pictures.
-    #[error("the class `{class}` is in {} but not in {}; add validation pictures of it, or remove that folder so that they are split from the training pictures", found.display(), missing.display())]
+    #[error(
+        "the class `{class}` is in {} but not in {}; add validation pictures of it, or remove that folder so that \
+         they are split from the training pictures",
+        found.display(), missing.display()
+    )]
     NotInValidation {
         /// The class.
         class: String,
@@ -123,7 +153,10 @@ pub enum DataError {
         class: String,
     },
     /// Labelled pictures of which none is of a class that the classifier was trained on.
-    #[error("{} has {}, none of which the classifier knows; it knows {}", path.display(), shortened(found, 10), shortened(known, 10))]
+    #[error(
+        "{} has {}, none of which the classifier knows; it knows {}",
+        path.display(), shortened(found, 10), shortened(known, 10)
+    )]
     NoKnownClass {
         /// The folder or archive.
         path: PathBuf,
@@ -151,7 +184,11 @@ pub enum DataError {
         found: String,
     },
     /// `validation = "test"` without test pictures.
-    #[error("`validation` is \"test\" but {} has no test pictures; add a `test` folder, or leave `validation` at \"auto\"", path.display())]
+    #[error(
+        "`validation` is \"test\" but {} has no test pictures; add a `test` folder, or leave `validation` at \
+         \"auto\"",
+        path.display()
+    )]
     NoTest {
         /// The folder or archive.
         path: PathBuf,
@@ -171,7 +208,7 @@ pub enum DataError {
     )]
     NothingToSplit,
     /// A picture can't be read, and the run is strict.
-    #[error("{count} pictures can't be read and the run is strict; the first is {first}")]
+    #[error("{} can't be read and the run is strict; the first is {first}", counted(*count))]
     Strict {
         /// How many.
         count: usize,
@@ -225,7 +262,10 @@ pub enum DataError {
         source: PickleError,
     },
     /// The folder for drawn pictures isn't empty.
-    #[error("{} isn't empty; give a new folder, so that no picture of yours is mixed up with drawn ones", path.display())]
+    #[error(
+        "{} isn't empty; give a new folder, so that no picture of yours is mixed up with drawn ones",
+        path.display()
+    )]
     NotEmpty {
         /// The folder.
         path: PathBuf,

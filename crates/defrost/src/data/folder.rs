@@ -65,7 +65,8 @@ impl Role {
     }
 }
 
-/// A folder of class folders, and its name: relative to the data set, with forward slashes, empty for the data set itself.
+/// A folder of class folders, and its name: relative to the data set, with forward slashes, empty for the data set
+/// itself.
 #[derive(Debug, Clone)]
 struct Part<'a> {
     tree: &'a Tree,
@@ -199,8 +200,8 @@ fn parts(tree: &Tree) -> Result<(BTreeMap<Role, Part<'_>>, Beside), DataError> {
     Ok((parts, beside))
 }
 
-/// Lists the pictures of a folder (or archive of folders); `filter` chooses and orders the classes. `own_validation` says
-/// whether a validation folder in it is used.
+/// Lists the pictures of a folder (or archive of folders); `filter` chooses and orders the classes. `own_validation`
+/// says whether a validation folder in it is used.
 pub(super) fn list(tree: &Tree, filter: &[String], own_validation: bool) -> Result<Listing, DataError> {
     let (mut parts, Beside { ignored, warnings }) = parts(tree)?;
     let Some(train) = parts.remove(&Role::Train) else {

@@ -1,7 +1,8 @@
-//! Data sets: a folder per class or CIFAR-10, read into labelled [`Sample`]s and split into training, validation and test.
+//! Data sets: a folder per class or CIFAR-10, read into labelled [`Sample`]s and split into training, validation and
+//! test.
 //!
-//! Invariant: a [`Dataset`] is a function of the files and the [`DataOptions`] alone. Samples lie in byte order of their paths, the
-//! split depends on contents and the seed, and no thread count changes either.
+//! Invariant: a [`Dataset`] is a function of the files and the [`DataOptions`] alone. Samples lie in byte order of
+//! their paths, the split depends on contents and the seed, and no thread count changes either.
 //!
 //! ```
 //! use defrost::data::{self, DataOptions, Drawing};
@@ -45,8 +46,8 @@ use folder::Listing;
 use stored::Candidate;
 use tree::{Folder, Tree};
 
-/// Opens a data set: a folder of class folders, a folder with `train/` (and `val/`, `test/`) of class folders, either of them in
-/// a `.tar` or `.tar.gz`, or CIFAR-10 as archive or folder. Reads every file once, in parallel.
+/// Opens a data set: a folder of class folders, a folder with `train/` (and `val/`, `test/`) of class folders, either
+/// of them in a `.tar` or `.tar.gz`, or CIFAR-10 as archive or folder. Reads every file once, in parallel.
 ///
 /// # Errors
 /// When there is nothing to train on: see [`DataError`]'s variants. A picture that can't be read is only listed in
@@ -88,11 +89,13 @@ pub fn open(path: impl AsRef<Path>, options: &DataOptions) -> Result<Dataset, Da
     Ok(dataset)
 }
 
-/// Opens the pictures that a classifier of `classes` is judged by, all as [`Dataset::test`]: of a folder's `test/`, else of its
+/// Opens the pictures that a classifier of `classes` is judged by, all as [`Dataset::test`]: of a folder's `test/`,
+/// else of its
 /// `val/`, else its class folders (some classes may be missing); of CIFAR-10 the test batch.
 ///
 /// # Errors
-/// When there are no such pictures, or none of a class in `classes` (pictures of other classes are left out with a warning).
+/// When there are no such pictures, or none of a class in `classes` (pictures of other classes are left out with a
+/// warning).
 pub fn open_labelled(path: impl AsRef<Path>, classes: &[String], strict: bool) -> Result<Dataset, DataError> {
     let path = path.as_ref();
     let tree = Tree::open(path)?;

@@ -14,7 +14,8 @@ pub const DEFAULT_FRACTION: f32 = 0.2;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataOptions {
-    /// A folder (or tar archive) of class folders that is the validation set, whatever lies beside the training pictures.
+    /// A folder (or tar archive) of class folders that is the validation set, whatever lies beside the training
+    /// pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation_dir: Option<PathBuf>,
     /// The classes to take; empty takes all. Labels follow this order: `["cat", "bird"]` makes cat 0 and bird 1.
@@ -63,8 +64,8 @@ pub enum Validation {
     Auto,
     /// As `Auto`, with this share (between 0 and 1) set aside where a split has to be made.
     Fraction(f32),
-    /// The test pictures. They then choose the best epoch, so that no figure measured on them is an honest test: whoever
-    /// asks for it should be told.
+    /// The test pictures. They then choose the best epoch, so that no figure measured on them is an honest test:
+    /// whoever asks for it should be told.
     Test,
 }
 

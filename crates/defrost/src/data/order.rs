@@ -11,9 +11,9 @@ pub enum Shuffle {
     /// Every order is equally likely.
     #[default]
     Full,
-    /// A buffer of so many pictures, as `tf.data`'s `shuffle(n)`: each visit takes a random one of the buffer and refills its
-    /// place with the next in line. A picture can't move forward by more than the buffer's length, so that files which lie
-    /// class by class stay nearly so, and batches hold one class.
+    /// A buffer of so many pictures, as `tf.data`'s `shuffle(n)`: each visit takes a random one of the buffer and
+    /// refills its place with the next in line. A picture can't move forward by more than the buffer's length, so that
+    /// files which lie class by class stay nearly so, and batches hold one class.
     Buffer(usize),
 }
 

@@ -1,8 +1,8 @@
 //! The few pickles that hold CIFAR's Python archive: parsed, never executed.
 //!
-//! Invariant: only the globals in [`Global`] are known, and "calling" one of them builds a value of [`Value`]; anything else is an
-//! error. Protocols 0 to 4 write more opcodes than are read here: the list is what dictionaries, lists, tuples, numbers,
-//! strings and numpy arrays need.
+//! Invariant: only the globals in [`Global`] are known, and "calling" one of them builds a value of [`Value`]; anything
+//! else is an error. Protocols 0 to 4 write more opcodes than are read here: the list is what dictionaries, lists,
+//! tuples, numbers, strings and numpy arrays need.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -47,8 +47,8 @@ pub enum PickleError {
     },
 }
 
-/// A decoded pickle. Values refer to each other by their place in `values`, as pickled objects do, so that nothing is copied and
-/// a cycle can't be followed for ever.
+/// A decoded pickle. Values refer to each other by their place in `values`, as pickled objects do, so that nothing is
+/// copied and a cycle can't be followed for ever.
 #[derive(Debug)]
 pub(super) struct Pickle<'a> {
     values: Vec<Value<'a>>,
@@ -160,7 +160,8 @@ impl<'a> Pickle<'a> {
         })
     }
 
-    /// The root dictionary's array of bytes `key`, of shape `[rows, columns]`: the number of rows, and the bytes row by row.
+    /// The root dictionary's array of bytes `key`, of shape `[rows, columns]`: the number of rows, and the bytes row by
+    /// row.
     pub(super) fn rows(&self, key: &'static str, columns: usize) -> Result<(usize, Cow<'_, [u8]>), PickleError> {
         let rows = || {
             let Value::Array(Some(array)) = self.get(key)? else { return None };
@@ -418,7 +419,8 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// Sets an array's state `(version, shape, dtype, is_fortran, bytes)`; a type's state says nothing that matters here.
+    /// Sets an array's state `(version, shape, dtype, is_fortran, bytes)`; a type's state says nothing that matters
+    /// here.
     fn build(&mut self) -> Result<(), PickleError> {
         let (state, object) = (self.pop()?, self.top()?);
         let array = match &self.values[state] {

@@ -1,7 +1,7 @@
 //! Which training pictures are set aside for validation.
 //!
-//! Invariant: a picture's rank depends on the seed and its own content alone, so the split doesn't depend on file names, on the
-//! order of files or on threads, and adding pictures moves few of those that were there.
+//! Invariant: a picture's rank depends on the seed and its own content alone, so the split doesn't depend on file
+//! names, on the order of files or on threads, and adding pictures moves few of those that were there.
 
 use std::collections::BTreeMap;
 
@@ -12,9 +12,9 @@ pub(super) type Content = [u8; 32];
 
 /// For each `(label, content)`, whether it is a validation picture.
 ///
-/// Stratified: of each class's n pictures, round(fraction · n) are set aside, but at least one and never all where the class has
-/// two different pictures. Exact duplicates stay together, so a class with many of them may get fewer; where a picture
-/// appears in two classes, it and its copies train.
+/// Stratified: of each class's n pictures, round(fraction · n) are set aside, but at least one and never all where the
+/// class has two different pictures. Exact duplicates stay together, so a class with many of them may get fewer; where
+/// a picture appears in two classes, it and its copies train.
 pub(super) fn set_aside(pictures: &[(usize, Content)], fraction: f32, seed: u64) -> Vec<bool> {
     let mut copies: BTreeMap<Content, Vec<usize>> = BTreeMap::new();
     for (index, (_, content)) in pictures.iter().enumerate() {

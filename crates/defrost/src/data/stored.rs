@@ -109,6 +109,14 @@ impl Stored {
         }
     }
 
+    /// The same bytes, to be kept: not copied where they are in memory already.
+    pub(super) fn shared(&self) -> Result<Arc<[u8]>, FsError> {
+        match self {
+            Stored::Memory(bytes) => Ok(Arc::clone(bytes)),
+            _ => Ok(self.bytes()?.into()),
+        }
+    }
+
     fn examine(&self) -> Result<[u8; 32], Reason> {
         let bytes = self.bytes()?;
         if !matches!(self, Stored::Record { .. }) {

@@ -17,8 +17,8 @@ use crate::error::did_you_mean;
 use crate::fs::FsError;
 use crate::image::is_picture_name;
 
-/// The most bytes of pictures that are kept in memory from a compressed archive: 4 GiB. An uncompressed one has no limit, its
-/// members are read by position.
+/// The most bytes of pictures that are kept in memory from a compressed archive: 4 GiB. An uncompressed one has no
+/// limit, its members are read by position.
 pub const ARCHIVE_LIMIT: u64 = 4 << 30;
 
 /// The most folders that a member of an archive may lie in: the tree is walked by recursion.

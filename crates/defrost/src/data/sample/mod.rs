@@ -1,7 +1,7 @@
 //! A small data set of our own, drawn: for a first try without any pictures.
 //!
-//! Six things in small scenes. Their colours, sizes, places, light, backgrounds, clutter and noise are drawn at random and tell
-//! nothing of the class: only the shape does. A picture is a function of (seed, class, number).
+//! Six things in small scenes. Their colours, sizes, places, light, backgrounds, clutter and noise are drawn at random
+//! and tell nothing of the class: only the shape does. A picture is a function of (seed, class, number).
 
 mod canvas;
 mod objects;
