@@ -1,0 +1,70 @@
+//! What the JPEG decoder leaves to us: noticing that a file ends early and, as an option, libjpeg-turbo's exact pixels.
+
+/// Whether the first picture of a JPEG file has its end marker. Decoders fill what is missing with grey instead.
+pub(super) fn is_complete(bytes: &[u8]) -> bool {
+    // Nearly all files end so; the walk below is for those with something behind the picture.
+    bytes.ends_with(&[0xFF, END]) || has_end_marker(bytes)
+}
+
+const END: u8 = 0xD9;
+
+/// Walks the markers: segments are skipped by their length (a thumbnail inside has an end marker of its own), coded data up to
+/// the next byte pair that is a marker.
+fn has_end_marker(bytes: &[u8]) -> bool {
+    const SCAN: u8 = 0xDA;
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    loop {
+        match *rest {
+            [0xFF, END, ..] => return true,
+            // Fill bytes, an escaped 0xFF, restart markers: no segment follows.
+            [0xFF, 0xFF, ..] => rest = &rest[1..],
+            [0xFF, 0x00 | 0x01 | 0xD0..=0xD7, ..] => rest = coded_data_skipped(&rest[2..]),
+            [0xFF, marker, high, low, ..] => {
+                let Some(after) = rest.get(2 + usize::from(u16::from_be_bytes([high, low]))..) else { return false };
+                rest = if marker == SCAN { coded_data_skipped(after) } else { after };
+            }
+            [0xFF, ..] | [] => return false,
+            _ => rest = coded_data_skipped(rest),
+        }
+    }
+}
+
+fn coded_data_skipped(bytes: &[u8]) -> &[u8] {
+    &bytes[bytes.iter().position(|&byte| byte == 0xFF).unwrap_or(bytes.len())..]
+}
+
+/// RGB pixels `[height, width, 3]` by libjpeg-turbo (accurate integer DCT, smooth chroma upsampling: Pillow's pixels), or
+/// `None` for CMYK and YCCK, which it doesn't turn into RGB, and for what it can't read.
+#[cfg(feature = "turbojpeg")]
+pub(super) fn turbo_pixels(bytes: &[u8], width: usize, height: usize) -> Option<Vec<u8>> {
+    let mut decompressor = turbojpeg::Decompressor::new().ok()?;
+    let header = decompressor.read_header(bytes).ok()?;
+    let has_rgb = !matches!(header.colorspace, turbojpeg::Colorspace::CMYK | turbojpeg::Colorspace::YCCK);
+    if !has_rgb || (header.width, header.height) != (width, height) {
+        return None;
+    }
+    let mut pixels = vec![0; width * height * 3];
+    let format = turbojpeg::PixelFormat::RGB;
+    let output = turbojpeg::Image { pixels: pixels.as_mut_slice(), width, pitch: width * 3, height, format };
+    decompressor.decompress(bytes, output).ok()?;
+    Some(pixels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_marker_inside_a_segment_does_not_count() {
+        let start = b"\xFF\xD8\xFF\xE1\x00\x06\xFF\xD8\xFF\xD9\xFF\xDA\x00\x02";
+        let coded = b"\x12\xFF\x00\x34\xFF\xD0\x56\xFF\xFF\xC4\x00\x03\x00\xFF\xDA\x00\x02\x78";
+        let whole = [&start[..], coded, b"\xFF\xD9"].concat();
+        assert!(has_end_marker(&whole));
+        assert!(is_complete(&[&whole[..], b"something behind"].concat()));
+        let cuts = 0..whole.len();
+        assert!(cuts.len() > 20);
+        for cut in cuts {
+            assert!(!has_end_marker(&whole[..cut]), "cut at {cut}");
+        }
+    }
+}
