@@ -22,7 +22,7 @@ pub mod head;
 pub mod model;
 
 pub mod augment;
-//pub mod data;
+pub mod data;
 pub mod exec;
 pub mod freeze;
 pub mod loss;
@@ -30,7 +30,7 @@ pub mod metrics;
 pub mod optim;
 pub mod schedule;
 
-//pub mod features;
+pub mod features;
 
 pub mod artefact;
 pub mod cost;

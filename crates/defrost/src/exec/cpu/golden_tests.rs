@@ -3,7 +3,7 @@
 use defrost_kernels::Kernels;
 
 use super::{Program, Tail, BatchNormMode};
-use crate::backbone;
+use crate::backbone::{self, InputRange};
 use crate::goldens::{self, apart};
 use crate::graph::{CutPoint, Graph, Tap};
 use crate::tensor::Params;
@@ -91,3 +91,24 @@ fn the_small_net_gives_keras_features_fused_and_layer_by_layer() {
     assert_samples(&graph, &params, &golden, &goldens::picture("train/0", 64, 16), true);
 }
 
+/// Six photographs from their decoded pixels, with the embedded weights.
+#[test]
+fn lite0_gives_pytorchs_features_of_photographs() {
+    let golden = goldens::tensors("lite0/lite0.safetensors");
+    let backbone = backbone::find("efficientnet_lite0").unwrap();
+    let graph = backbone.graph(224);
+    assert_eq!(backbone.input, InputRange::Bytes);
+    let params = crate::weights::load_bytes("lite0", defrost_weights::efficientnet_lite0(), &graph, &|_| None).unwrap().params;
+    let mut tried = 0;
+    for number in 0..10 {
+        let Some(decoded) = golden.get(&format!("photo{number}/decoded")) else { continue };
+        let [height, width] = [decoded.shape()[0], decoded.shape()[1]];
+        let picture = crate::image::resize_f32(decoded.data(), height, width, 224, 224, crate::image::Resize::Bilinear);
+        let output = run(&graph, &params, graph.len() - 1, &picture);
+        let expected = &golden["pooled"].data()[number * 1280..][..1280];
+        let (difference, _) = apart(&pooled(&output, 1280), expected);
+        assert!(difference <= 1e-4, "photograph {number}: {difference}");
+        tried += 1;
+    }
+    assert_eq!(tried, 6);
+}
