@@ -93,7 +93,8 @@ impl Artefact {
     /// # Errors
     /// When a file can't be written.
     pub fn save(&self, folder: &Path, model: &Model) -> Result<(), ArtefactError> {
-        let metadata = [("format", "defrost 1"), ("backbone", self.backbone.as_str()), ("weights_hash", &self.weights_hash)];
+        let metadata =
+            [("format", "defrost 1"), ("backbone", self.backbone.as_str()), ("weights_hash", &self.weights_hash)];
         fs::write_atomic(&folder.join(TENSORS), &to_safetensors(&model.params, &metadata))?;
         let path = folder.join(DESCRIPTION);
         let text = serde_json::to_string_pretty(self).map_err(|error| damaged(&path, error.to_string()))?;

@@ -215,10 +215,10 @@ pub fn latest(runs: &Path) -> Result<PathBuf, RunError> {
 /// When there is none.
 pub fn latest_unfinished(runs: &Path, data: &Path, of_data: impl Fn(&Path) -> bool) -> Result<PathBuf, RunError> {
     let unfinished = by_age(runs).into_iter().filter(|path| !is_finished(path));
-    unfinished.into_iter().find(|path| of_data(&path.join(RECIPE))).ok_or_else(|| RunError::NothingToResume {
-        data: data.to_owned(),
-        runs: runs.to_owned(),
-    })
+    unfinished
+        .into_iter()
+        .find(|path| of_data(&path.join(RECIPE)))
+        .ok_or_else(|| RunError::NothingToResume { data: data.to_owned(), runs: runs.to_owned() })
 }
 
 #[cfg(test)]

@@ -70,8 +70,15 @@ fn a_run_holds_all_that_it_should_and_predicts() {
     let outcome = bench.run(&bench.recipe("augment = \"none\"", "last = 30"), PLENTY, "run");
     let run = bench.path("run");
     for name in [
-        run::RECIPE, run::HISTORY, run::SPLIT, run::SKIPPED, run::PREDICTIONS, run::FREEZING, run::CURVES_SVG,
-        run::CURVES_PNG, run::OUTCOME,
+        run::RECIPE,
+        run::HISTORY,
+        run::SPLIT,
+        run::SKIPPED,
+        run::PREDICTIONS,
+        run::FREEZING,
+        run::CURVES_SVG,
+        run::CURVES_PNG,
+        run::OUTCOME,
     ] {
         assert!(run.join(name).is_file(), "{name}");
     }

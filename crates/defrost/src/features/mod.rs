@@ -176,7 +176,12 @@ impl Rows {
         Ok(())
     }
 
-    fn compute_all(&self, rows: usize, mut writer: Option<&mut Writer>, progress: Progress<'_>) -> Result<(), FeaturesError> {
+    fn compute_all(
+        &self,
+        rows: usize,
+        mut writer: Option<&mut Writer>,
+        progress: Progress<'_>,
+    ) -> Result<(), FeaturesError> {
         let pictures = self.pictures();
         for first in (0..pictures.count()).step_by(PICTURES_AT_ONCE) {
             if progress.cancelled() {

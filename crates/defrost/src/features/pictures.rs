@@ -187,7 +187,13 @@ impl Pictures {
         let mut hasher = blake3::Hasher::new();
         let how = format!(
             "{} {:?} {} {:?} {} {} {}",
-            decoder_name(), self.resize, self.input_size, self.range, self.views, self.train, self.validation
+            decoder_name(),
+            self.resize,
+            self.input_size,
+            self.range,
+            self.views,
+            self.train,
+            self.validation
         );
         hasher.update(how.as_bytes());
         for view in 0..self.views {

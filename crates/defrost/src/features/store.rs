@@ -132,7 +132,8 @@ impl Writer {
     /// Writes the header, gives the file its name and opens it.
     pub(super) fn commit(mut self, header: Header) -> Result<Store, StoreError> {
         let header = Header { rows: self.rows, ..header };
-        let text = serde_json::to_vec(&header).map_err(std::io::Error::other).map_err(FsError::at("write", &self.path))?;
+        let text =
+            serde_json::to_vec(&header).map_err(std::io::Error::other).map_err(FsError::at("write", &self.path))?;
         self.write(&text)?;
         let position = PREAMBLE + Store::bytes(self.rows, self.row_len);
         let mut preamble = MAGIC.to_vec();

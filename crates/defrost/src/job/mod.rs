@@ -80,10 +80,7 @@ impl JobError {
     /// Whether the user stopped the work, which is no failure.
     pub fn is_cancelled(&self) -> bool {
         use crate::features::FeaturesError;
-        matches!(
-            self,
-            JobError::Train(TrainError::Cancelled | TrainError::Features(FeaturesError::Cancelled))
-        )
+        matches!(self, JobError::Train(TrainError::Cancelled | TrainError::Features(FeaturesError::Cancelled)))
     }
 }
 
@@ -158,8 +155,7 @@ impl Job {
         let input_size = *recipe.input_size.get_or_insert(backbone.input_size);
 
         let start = Start::find(&recipe, backbone, input_size, environment, progress)?;
-        let mut model =
-            Model::new(backbone, start.layout, input_size, &recipe.head, data.classes.len(), recipe.seed);
+        let mut model = Model::new(backbone, start.layout, input_size, &recipe.head, data.classes.len(), recipe.seed);
         let report = start.report.clone();
         start.apply(&mut model, &data.classes);
 
@@ -221,7 +217,12 @@ impl Job {
     ///
     /// # Errors
     /// When the user stops, or any part of the work fails; the directory can then be resumed, unless the error says otherwise.
-    pub fn run(mut self, dir: &RunDir, callback: &mut dyn Callback, progress: Progress<'_>) -> Result<Outcome, JobError> {
+    pub fn run(
+        mut self,
+        dir: &RunDir,
+        callback: &mut dyn Callback,
+        progress: Progress<'_>,
+    ) -> Result<Outcome, JobError> {
         let begun = Instant::now();
         dir.pin_data(self.data.train.len() + self.data.validation.len(), &hex(&self.data.fingerprint()))?;
         crate::fs::write_atomic(&dir.join(run::RECIPE), self.recipe.to_toml().as_bytes())?;
@@ -233,15 +234,8 @@ impl Job {
         let settings = self.settings(&pictures)?;
         let checkpoint = Checkpoint::in_folder(&dir.join(run::CHECKPOINTS));
         let mut recorder = Recorder { path: dir.join(run::HISTORY), failed: None, next: callback };
-        let trained = train::train(
-            &mut self.model,
-            &self.stages,
-            &mut source,
-            &settings,
-            &checkpoint,
-            &mut recorder,
-            progress,
-        )?;
+        let trained =
+            train::train(&mut self.model, &self.stages, &mut source, &settings, &checkpoint, &mut recorder, progress)?;
         if let Some(error) = recorder.failed {
             return Err(error.into());
         }

@@ -100,7 +100,9 @@ fn copy_known_classes(own: &mut Tensor, earlier: &Tensor, classes: &[String], ea
     }
     for (column, class) in classes.iter().enumerate() {
         let Some(source) = earlier_classes.iter().position(|other| other == class) else { continue };
-        for (row, earlier_row) in own.data_mut().chunks_exact_mut(columns).zip(earlier.data().chunks_exact(earlier_columns)) {
+        for (row, earlier_row) in
+            own.data_mut().chunks_exact_mut(columns).zip(earlier.data().chunks_exact(earlier_columns))
+        {
             row[column] = earlier_row[source];
         }
     }

@@ -332,7 +332,8 @@ impl<'a> StageWork<'a> {
                 BatchNormMode::BatchStatistics => name.contains("/moving_"),
             };
             let may_change = |name: &String| self.numbers.contains_key(name) || moves(name);
-            run.best = model.params.iter().filter(|(name, _)| may_change(name)).map(|(n, t)| (n.clone(), t.clone())).collect();
+            run.best =
+                model.params.iter().filter(|(name, _)| may_change(name)).map(|(n, t)| (n.clone(), t.clone())).collect();
         }
         run.converged = decision.stop;
     }
@@ -342,11 +343,7 @@ impl<'a> StageWork<'a> {
 const VALIDATION_BATCH: usize = 64;
 
 /// The rows of a batch, on the view that the epoch (from 0) trains on.
-fn read_rows(
-    rows: &Rows,
-    batch: &[(usize, usize)],
-    epoch: usize,
-) -> Result<Vec<f32>, FeaturesError> {
+fn read_rows(rows: &Rows, batch: &[(usize, usize)], epoch: usize) -> Result<Vec<f32>, FeaturesError> {
     let numbers: Vec<usize> = batch
         .iter()
         .map(|&(picture, _)| {

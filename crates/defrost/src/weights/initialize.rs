@@ -97,7 +97,8 @@ mod tests {
         let cases = cases.as_array().unwrap();
         assert_eq!(cases.len(), 6);
         for case in cases {
-            let shape: Vec<usize> = case["shape"].as_array().unwrap().iter().map(|x| x.as_u64().unwrap() as usize).collect();
+            let shape: Vec<usize> =
+                case["shape"].as_array().unwrap().iter().map(|x| x.as_u64().unwrap() as usize).collect();
             let expected = |key: &str| case[key].as_f64().unwrap();
             let close = |got: f64, key: &str| (got - expected(key)).abs() <= 1e-6 * expected(key);
             assert!(close(glorot_limit(&shape), "glorot_uniform_limit"), "{shape:?}");

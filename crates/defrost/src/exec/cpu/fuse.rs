@@ -263,8 +263,11 @@ impl<'a> Fuser<'a> {
         let input = layer.inputs[0];
         let merges = self.pending[self.owners[input]] == 1;
         let place = self.place(input);
-        if let Some(Step { kind: Kind::Affine { scale: first, shift: offset, activation: KernelActivation::Linear }, output, .. }) =
-            self.steps.last().filter(|_| merges)
+        if let Some(Step {
+            kind: Kind::Affine { scale: first, shift: offset, activation: KernelActivation::Linear },
+            output,
+            ..
+        }) = self.steps.last().filter(|_| merges)
             && place == Place::Slot(*output)
         {
             for channel in 0..scale.len() {
@@ -343,7 +346,9 @@ impl<'a> Fuser<'a> {
         }
         let own_bias = bias.then(|| self.param(layer, "bias").data());
         let bias: Vec<f32> = (0..filters)
-            .map(|channel| (shift[channel] + scale[channel] * own_bias.map_or(0.0, |bias| f64::from(bias[channel]))) as f32)
+            .map(|channel| {
+                (shift[channel] + scale[channel] * own_bias.map_or(0.0, |bias| f64::from(bias[channel]))) as f32
+            })
             .collect();
         let (input_shape, [pad_top, pad_left]) = self.border(layer.inputs[0], kernel, stride, &layer.op);
         let patches = Patches {

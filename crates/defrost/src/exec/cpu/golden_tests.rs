@@ -2,7 +2,7 @@
 
 use defrost_kernels::Kernels;
 
-use super::{Program, Tail, BatchNormMode};
+use super::{BatchNormMode, Program, Tail};
 use crate::backbone::{self, InputRange};
 use crate::goldens::{self, apart};
 use crate::graph::{CutPoint, Graph, Tap};
@@ -98,7 +98,8 @@ fn lite0_gives_pytorchs_features_of_photographs() {
     let backbone = backbone::find("efficientnet_lite0").unwrap();
     let graph = backbone.graph(224);
     assert_eq!(backbone.input, InputRange::Bytes);
-    let params = crate::weights::load_bytes("lite0", defrost_weights::efficientnet_lite0(), &graph, &|_| None).unwrap().params;
+    let params =
+        crate::weights::load_bytes("lite0", defrost_weights::efficientnet_lite0(), &graph, &|_| None).unwrap().params;
     let mut tried = 0;
     for number in 0..10 {
         let Some(decoded) = golden.get(&format!("photo{number}/decoded")) else { continue };

@@ -186,7 +186,8 @@ impl Context<'_> {
             }
             Some(moments) => {
                 let (gamma, beta) = (self.param(layer, "gamma"), self.param(layer, "beta"));
-                let scale: Vec<f32> = gamma.iter().zip(&moments.inverse_deviation).map(|(g, inverse)| g * inverse).collect();
+                let scale: Vec<f32> =
+                    gamma.iter().zip(&moments.inverse_deviation).map(|(g, inverse)| g * inverse).collect();
                 let shift = beta.iter().zip(&moments.mean).zip(&scale).map(|((b, mean), s)| b - mean * s).collect();
                 (scale, shift)
             }

@@ -37,8 +37,7 @@ pub(super) fn step(
         shards.par_iter_mut().for_each(|shard| context.forward(unit, number + 1, shard, moments));
     }
 
-    let outputs: Vec<ShardOutput> =
-        shards.par_iter_mut().map(|shard| tail.objective_of(shard, objective)).collect();
+    let outputs: Vec<ShardOutput> = shards.par_iter_mut().map(|shard| tail.objective_of(shard, objective)).collect();
     for shard in &mut shards {
         tail.clear_parameter_gradients(context.params, shard);
     }
@@ -91,11 +90,7 @@ fn epsilon(unit: &Unit, context: &Context<'_>) -> f32 {
 }
 
 /// Sums `term(row)` over all rows of all shards, each shard by itself, then shard by shard.
-fn sum_over_shards(
-    shards: &[Shard],
-    channels: usize,
-    term: impl Fn(&Shard, &mut [f64]) + Sync,
-) -> Vec<f64> {
+fn sum_over_shards(shards: &[Shard], channels: usize, term: impl Fn(&Shard, &mut [f64]) + Sync) -> Vec<f64> {
     let parts: Vec<Vec<f64>> = shards
         .par_iter()
         .map(|shard| {

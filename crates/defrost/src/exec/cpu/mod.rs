@@ -1,6 +1,8 @@
 //! The CPU executor: [`Program`] runs a frozen part of a graph, fused, one picture at a time; [`Tail`] runs the rest forward
 //! and backward, shard by shard.
 
+#[cfg(test)]
+mod difference_tests;
 mod fuse;
 #[cfg(test)]
 mod golden_tests;

@@ -2,9 +2,9 @@
 
 use defrost_kernels::{Epilogue, Kernels, Matrix};
 
+use super::fuse;
 use super::gather_patches;
 use super::plan::{Kind, Place, Plan, Step};
-use super::fuse;
 use crate::graph::{Graph, Tap};
 use crate::tensor::Params;
 
@@ -108,7 +108,8 @@ impl Program {
             }
             Kind::Dense { weights, bias, activation } => {
                 let a = Matrix::new(&x[..weights.rows()], 1, weights.rows());
-                let epilogue = Epilogue { bias: Some(bias), activation: *activation, residual: None, accumulate: false };
+                let epilogue =
+                    Epilogue { bias: Some(bias), activation: *activation, residual: None, accumulate: false };
                 k.matmul(a, weights, y, &epilogue);
             }
             Kind::Pool { rows, channels } => {

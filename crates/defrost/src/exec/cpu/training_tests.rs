@@ -128,7 +128,9 @@ fn follow(mut bench: Bench, mode: BatchNormMode, golden: &str, after: impl Fn(&s
         }
         let logits = tail.predict(&bench.params, &validation);
         let mut probabilities = [0.0; CLASSES];
-        for (logits, wanted) in logits.chunks(CLASSES).zip(report["stages"][name]["predictions_val"].as_array().unwrap()) {
+        for (logits, wanted) in
+            logits.chunks(CLASSES).zip(report["stages"][name]["predictions_val"].as_array().unwrap())
+        {
             softmax(logits, &mut probabilities);
             for (got, wanted) in probabilities.iter().zip(wanted.as_array().unwrap()) {
                 assert!((got - wanted.as_f64().unwrap() as f32).abs() < 1e-3);
