@@ -38,7 +38,9 @@ pub use decode::{Header, ImageError, Limits, decode, decoder_name, open, probe};
 pub use fit::Fit;
 pub use format::{Format, is_picture_name};
 
+pub(crate) use resize::resample;
 pub use resize::{Resize, resize, resize_f32};
+pub(crate) use taps::{Axis, reflected};
 
 /// A decoded picture: RGB, 8 bits a sample, rows from top to bottom.
 #[derive(Clone, PartialEq, Eq)]

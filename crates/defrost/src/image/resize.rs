@@ -110,25 +110,28 @@ fn interpolate<T: Copy + Into<f32>>(src: &[T], [rows, columns]: [Axis; 2]) -> Ve
 fn convolve<T: Copy + Into<f32>>(src: &[T], [rows, columns]: [Axis; 2], mode: Resize) -> Vec<f32> {
     let (down, across) = (Taps::new(&rows, mode), Taps::new(&columns, mode));
     let samples = columns.extent * 3;
-    let mut out = Vec::with_capacity(rows.target * columns.target * 3);
-    // One sample longer, so that the last pixel can be read as four samples too.
-    let mut sums = vec![0.0_f32; samples + 1];
-    for (first, weights) in down.iter() {
+    let mut out = vec![0.0; rows.target * columns.target * 3];
+    let mut sums = vec![0.0; samples];
+    // A fourth sample that is always 0 lets the processor take a pixel at a time.
+    let mut padded = vec![[0.0; 4]; columns.extent];
+    for ((first, weights), out) in down.iter().zip(out.chunks_exact_mut(columns.target * 3)) {
         sums.fill(0.0);
         for (source, &weight) in src[first * samples..].chunks_exact(samples).zip(weights) {
             for (sum, &sample) in sums.iter_mut().zip(source) {
                 *sum += weight * sample.into();
             }
         }
-        for (first, weights) in across.iter() {
-            let mut pixel = [0.0_f32; 4];
-            for (i, &weight) in weights.iter().enumerate() {
-                let four = &sums[(first + i) * 3..][..4];
-                for (sum, &sample) in pixel.iter_mut().zip(four) {
+        for (padded, pixel) in padded.iter_mut().zip(sums.as_chunks::<3>().0) {
+            padded[..3].copy_from_slice(pixel);
+        }
+        for ((first, weights), out) in across.iter().zip(out.as_chunks_mut::<3>().0) {
+            let mut pixel = [0.0; 4];
+            for (source, weight) in padded[first..].iter().zip(weights) {
+                for (sum, sample) in pixel.iter_mut().zip(source) {
                     *sum += weight * sample;
                 }
             }
-            out.extend_from_slice(&pixel[..3]);
+            out.copy_from_slice(&pixel[..3]);
         }
     }
     out

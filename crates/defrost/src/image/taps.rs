@@ -30,10 +30,25 @@ impl Axis {
         self.length / self.target as f32
     }
 
+    /// `i` counted from the start of the stretch.
+    fn position(&self, i: usize) -> f32 {
+        (if self.mirrored { self.target - 1 - i } else { i }) as f32
+    }
+
     /// The source coordinate of the centre of output pixel `i`, inside the picture.
     fn centre(&self, i: usize) -> f32 {
-        let i = if self.mirrored { self.target - 1 - i } else { i };
-        reflected(self.start + (i as f32 + 0.5) * self.step(), self.extent)
+        reflected(self.start + (self.position(i) + 0.5) * self.step(), self.extent)
+    }
+
+    /// The source coordinates that output pixel `i` covers, inside the picture.
+    fn covered(&self, i: usize) -> (f32, f32) {
+        let (step, extent) = (self.step(), self.extent as f32);
+        let (low, high) = (self.start + self.position(i) * step, self.start + (self.position(i) + 1.0) * step);
+        if low >= 0.0 && high <= extent {
+            return (low, high);
+        }
+        let centre = self.centre(i);
+        ((centre - 0.5 * step).max(0.0), (centre + 0.5 * step).min(extent))
     }
 
     /// The two neighbours of each output pixel and the second one's share: `tf.image.resize`'s bilinear, bit for bit.
@@ -72,7 +87,7 @@ impl Taps {
         let mut taps = Taps { first: Vec::with_capacity(axis.target), offsets: vec![0], weights: Vec::new() };
         for i in 0..axis.target {
             let from = taps.weights.len();
-            let first = mode.weigh(axis.centre(i), axis.step(), axis.extent, &mut taps.weights);
+            let first = mode.weigh(axis, i, &mut taps.weights);
             let sum: f32 = taps.weights[from..].iter().sum();
             taps.weights[from..].iter_mut().for_each(|weight| *weight /= sum);
             taps.first.push(first);
@@ -88,10 +103,11 @@ impl Taps {
 }
 
 impl Resize {
-    /// Appends the weights (of any sum) that an output pixel centred at `centre` gives to the source pixels, and returns the
-    /// first one's index. What a kernel gives to pixels outside the picture is left out.
-    fn weigh(self, centre: f32, step: f32, extent: usize, weights: &mut Vec<f32>) -> usize {
-        let last = extent as isize - 1;
+    /// Appends the weights (of any sum) that output pixel `i` gives to the source pixels, and returns the first one's index.
+    /// What a kernel gives to pixels outside the picture is left out.
+    fn weigh(self, axis: &Axis, i: usize, weights: &mut Vec<f32>) -> usize {
+        let centre = axis.centre(i);
+        let last = axis.extent as isize - 1;
         let clamped = |i: f32| (i as isize).clamp(0, last) as usize;
         // TensorFlow's `ScaleAndTranslate`: the kernel is as wide as an output pixel, but never narrower than a source pixel.
         let mut spread = |scale: f32, radius: f32, kernel: fn(f32) -> f32| {
@@ -107,9 +123,9 @@ impl Resize {
                 clamped(centre.floor())
             }
             Resize::Bilinear => spread(1.0, 1.0, triangle),
-            Resize::BilinearAntialias => spread(step, 1.0, triangle),
-            Resize::BicubicAntialias => spread(step, 2.0, keys_cubic),
-            Resize::Lanczos3Antialias => spread(step, 3.0, lanczos3),
+            Resize::BilinearAntialias => spread(axis.step(), 1.0, triangle),
+            Resize::BicubicAntialias => spread(axis.step(), 2.0, keys_cubic),
+            Resize::Lanczos3Antialias => spread(axis.step(), 3.0, lanczos3),
             Resize::Bicubic => {
                 let x = centre - 0.5;
                 let below = x.floor();
@@ -120,7 +136,7 @@ impl Resize {
                 first
             }
             Resize::Area => {
-                let (low, high) = ((centre - 0.5 * step).max(0.0), (centre + 0.5 * step).min(extent as f32));
+                let (low, high) = axis.covered(i);
                 let (first, end) = (clamped(low.floor()), clamped(high.ceil() - 1.0));
                 weights.extend((first..=end).map(|i| high.min(i as f32 + 1.0) - low.max(i as f32)));
                 first
