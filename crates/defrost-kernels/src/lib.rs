@@ -1,1 +1,100 @@
-//! stub
+//! Numeric kernels on `f32` slices, and all the `unsafe` code of the project.
+//!
+//! Matrix products with a fused epilogue, depthwise convolutions with their gradients, and per-channel arithmetic on NHWC
+//! data. The crate knows no graph, no file and no thread; every function is safe and checks the lengths that it is given.
+//!
+//! Invariant: **a result depends on nothing but its own inputs**. A row of a product is bit for bit the same whatever the
+//! number of rows that it is computed with, so a picture's result never depends on its companions. Between instruction
+//! sets ([`Isa`]) results agree to rounding.
+//!
+//! ```
+//! use defrost_kernels::{Activation, Epilogue, Kernels, Matrix};
+//!
+//! let kernels = Kernels::detect();
+//! let weights = kernels.pack(Matrix::new(&[1.0, 2.0, 3.0, 4.0], 2, 2));
+//! let mut out = [0.0; 2];
+//! let epilogue = Epilogue { bias: Some(&[0.0, -100.0]), activation: Activation::Relu, ..Epilogue::default() };
+//! kernels.matmul(Matrix::new(&[1.0, 1.0], 1, 2), &weights, &mut out, &epilogue);
+//! assert_eq!(out, [4.0, 0.0]);
+//! ```
+
+mod activation;
+mod channels;
+mod depthwise;
+mod matmul;
+mod simd;
+
+pub use activation::Activation;
+pub use depthwise::Depthwise;
+pub use matmul::{Epilogue, Matrix, Packed};
+
+use simd::{Routine, Target};
+
+/// An instruction set that the kernels are compiled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Isa {
+    /// x86-64 with AVX-512 F, BW, DQ and VL.
+    Avx512,
+    /// x86-64 with AVX2 and FMA.
+    Avx2,
+    /// AArch64.
+    Neon,
+    /// Any processor.
+    Portable,
+}
+
+impl Isa {
+    /// Every instruction set, the fastest first.
+    pub const ALL: [Self; 4] = [Self::Avx512, Self::Avx2, Self::Neon, Self::Portable];
+
+    fn is_detected(self) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => simd::Avx512::detected(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => simd::Avx2::detected(),
+            Self::Neon => cfg!(target_arch = "aarch64"),
+            Self::Portable => true,
+            #[cfg(not(target_arch = "x86_64"))]
+            Self::Avx512 | Self::Avx2 => false,
+        }
+    }
+}
+
+/// The kernels, for an instruction set that this processor has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Kernels {
+    isa: Isa,
+}
+
+impl Kernels {
+    /// The kernels for the fastest instruction set of this processor.
+    pub fn detect() -> Self {
+        Isa::ALL.into_iter().find_map(Self::with).unwrap_or(Self { isa: Isa::Portable })
+    }
+
+    /// The kernels for `isa`, where this processor has it.
+    pub fn with(isa: Isa) -> Option<Self> {
+        isa.is_detected().then_some(Self { isa })
+    }
+
+    /// The instruction set.
+    pub fn isa(&self) -> Isa {
+        self.isa
+    }
+
+    /// Runs a routine, compiled for the instruction set.
+    fn call(self, routine: impl Routine) {
+        match self.isa {
+            // SAFETY: `with` is the only place that makes a `Kernels` of this kind, after `detected`.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx512 => unsafe { simd::Avx512::assume() }.call(routine),
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 => unsafe { simd::Avx2::assume() }.call(routine),
+            #[cfg(target_arch = "aarch64")]
+            Isa::Neon => simd::Neon.call(routine),
+            _ => simd::Portable.call(routine),
+        }
+    }
+}

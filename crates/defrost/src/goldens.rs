@@ -81,8 +81,3 @@ pub(crate) fn apart(got: &[f32], expected: &[f32]) -> (f32, f32) {
     assert!(got.iter().all(|value| value.is_finite()));
     (difference, largest)
 }
-
-/// The 64 samples that the goldens take of a tensor.
-pub(crate) fn samples(values: &[f32]) -> Vec<f32> {
-    (0..64).map(|j| values[(j * 1_000_003 + 17) % values.len()]).collect()
-}

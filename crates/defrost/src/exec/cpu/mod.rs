@@ -16,7 +16,7 @@ mod training_tests;
 
 pub use plan::{Kind, Step};
 pub use program::{Arena, Program};
-pub use tail::{BatchNormMode, Gradients, Randomness, StepOutput, Tail};
+pub use tail::{BatchNormMode, Gradients, Objective, Randomness, StepOutput, Tail};
 
 use crate::graph::Activation;
 

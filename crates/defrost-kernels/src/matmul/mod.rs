@@ -1,0 +1,167 @@
+//! Matrix products with a fused epilogue: packing, blocking and the walk over tiles.
+//!
+//! Invariant: an element of the result is computed by the same operations in the same order whatever the number of rows and
+//! columns beside it. The inner dimension is cut into chunks by its own length alone; within a chunk each element is one
+//! chain of multiply-adds, and the chunks' sums are added in order.
+//!
+//! # Reference
+//!
+//! The blocking follows Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34(3), 2008: a
+//! panel of B stays in the first-level cache while the rows of A pass by. A is small here and is read where it lies.
+
+mod pack;
+mod tile;
+
+pub use pack::Packed;
+
+use crate::simd::{Routine, Target};
+use crate::{Activation, Kernels};
+use tile::{Output, call_tile};
+
+/// Vectors in a panel of B, and the width of the register tile.
+pub(crate) const PANEL_VECTORS: usize = 2;
+
+/// The longest stretch of the inner dimension that is summed at once.
+const CHUNK: usize = 256;
+
+/// Bytes of A that stay in the second-level cache while all of B's panels pass by.
+const BLOCK_BYTES: usize = 256 * 1024;
+
+/// A strided view of a matrix: element (i, j) is `data[i * row_stride + j * col_stride]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Matrix<'a> {
+    /// The elements, the first one at (0, 0).
+    pub data: &'a [f32],
+    /// Number of rows.
+    pub rows: usize,
+    /// Number of columns.
+    pub cols: usize,
+    /// Distance between vertical neighbours.
+    pub row_stride: usize,
+    /// Distance between horizontal neighbours.
+    pub col_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// A row-major, contiguous matrix.
+    pub fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
+        Self { data, rows, cols, row_stride: cols, col_stride: 1 }
+    }
+
+    /// The same elements with rows and columns exchanged; nothing is moved.
+    pub fn transposed(self) -> Self {
+        Self {
+            data: self.data,
+            rows: self.cols,
+            cols: self.rows,
+            row_stride: self.col_stride,
+            col_stride: self.row_stride,
+        }
+    }
+
+    /// Whether every element lies within `data`.
+    fn is_within(&self) -> bool {
+        let last = |count: usize, stride: usize| count.checked_sub(1)?.checked_mul(stride);
+        match (last(self.rows, self.row_stride), last(self.cols, self.col_stride)) {
+            (Some(down), Some(across)) => down.checked_add(across).is_some_and(|index| index < self.data.len()),
+            _ => self.rows == 0 || self.cols == 0,
+        }
+    }
+}
+
+/// What happens to a product before it is stored: `C = f(A·B + bias) + residual`, or `C += A·B`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Epilogue<'a> {
+    /// Added to each row, before the activation; one value for each column.
+    pub bias: Option<&'a [f32]>,
+    /// Applied to each element.
+    pub activation: Activation,
+    /// Added after the activation; as C, m×n row-major.
+    pub residual: Option<&'a [f32]>,
+    /// Adds the product to what C holds; there is then no bias, activation or residual.
+    pub accumulate: bool,
+}
+
+impl Kernels {
+    /// `C = f(A·B + bias) + residual`, or `C += A·B`.
+    ///
+    /// A may be strided, so a transposed view gives `Aᵀ·B`.
+    ///
+    /// # Shapes
+    ///
+    /// A m×k, B k×n, C m×n row-major and contiguous, bias n, residual m×n.
+    ///
+    /// # Panics
+    ///
+    /// If the shapes don't match, B was packed for another instruction set, or `accumulate` comes with anything else.
+    pub fn matmul(&self, a: Matrix<'_>, b: &Packed, c: &mut [f32], epilogue: &Epilogue<'_>) {
+        let (m, n) = (a.rows, b.cols());
+        assert!(a.is_within(), "A reaches beyond its data");
+        assert_eq!(a.cols, b.rows(), "A's columns must match B's rows");
+        assert_eq!(c.len(), m * n, "C must be m×n");
+        if let Some(bias) = epilogue.bias {
+            assert_eq!(bias.len(), n, "the bias must have one element for each column");
+        }
+        if let Some(residual) = epilogue.residual {
+            assert_eq!(residual.len(), m * n, "the residual must be m×n");
+        }
+        if epilogue.accumulate {
+            assert!(
+                epilogue.bias.is_none() && epilogue.residual.is_none() && epilogue.activation == Activation::Linear,
+                "`accumulate` excludes bias, activation and residual"
+            );
+        }
+        self.call(Product { a, b, c, epilogue });
+    }
+}
+
+struct Product<'a> {
+    a: Matrix<'a>,
+    b: &'a Packed,
+    c: &'a mut [f32],
+    epilogue: &'a Epilogue<'a>,
+}
+
+impl Routine for Product<'_> {
+    #[inline(always)]
+    fn run<T: Target>(self, target: T) {
+        let Self { a, b, c, epilogue } = self;
+        let (m, k, n) = (a.rows, a.cols, b.cols());
+        b.assert_packed_for(T::LANES);
+        let chunks = k.div_ceil(CHUNK).max(1);
+        let depth = k.div_ceil(chunks);
+        for chunk in 0..chunks {
+            let (from, to) = ((chunk * depth).min(k), ((chunk + 1) * depth).min(k));
+            let last = chunk + 1 == chunks;
+            let block = block_rows(to - from, T::TILE_ROWS);
+            for block_start in (0..m).step_by(block) {
+                let rows = block.min(m - block_start);
+                let tiles = rows.div_ceil(T::TILE_ROWS);
+                for panel in b.panels(from, to) {
+                    for tile in 0..tiles {
+                        // Tiles of even height: 49 rows are 5 tiles of 9 or 10, not 4 of 12 and one of a single row.
+                        let row = block_start + tile * rows / tiles;
+                        let end = block_start + (tile + 1) * rows / tiles;
+                        let at = row * n + panel.column;
+                        let output = Output {
+                            c: &mut c[at..],
+                            stride: n,
+                            bias: epilogue.bias.map(|bias| &bias[panel.column..]),
+                            add: epilogue.accumulate || chunk > 0,
+                            activation: if last { epilogue.activation } else { Activation::Linear },
+                            residual: epilogue.residual.filter(|_| last).map(|residual| &residual[at..]),
+                        };
+                        let a_tile = a.data.get(row * a.row_stride + from * a.col_stride..).unwrap_or_default();
+                        call_tile(target, end - row, a_tile, [a.row_stride, a.col_stride], panel, output);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Rows of A that are taken through all panels together, for a chunk of `depth`.
+fn block_rows(depth: usize, tile_rows: usize) -> usize {
+    let rows = BLOCK_BYTES / size_of::<f32>() / depth.max(1);
+    (rows / tile_rows).max(1) * tile_rows
+}

@@ -1,0 +1,134 @@
+//! B of a product, laid out in the order in which the tiles read it.
+
+use super::{Matrix, PANEL_VECTORS};
+use crate::Kernels;
+use crate::simd::{Routine, Target};
+
+/// B of a product, in panels, for one instruction set's vector width.
+///
+/// A panel is a few vectors of neighbouring columns, row after row. The last panel has only as many vectors as it needs, and
+/// zeros in the columns that are missing.
+#[derive(Debug, Clone, Default)]
+pub struct Packed {
+    data: Vec<f32>,
+    rows: usize,
+    cols: usize,
+    lanes: usize,
+}
+
+/// Some rows of one panel.
+#[derive(Clone, Copy)]
+pub(super) struct Panel<'a> {
+    /// `vectors * LANES` floats for each row.
+    pub(super) data: &'a [f32],
+    /// Number of rows.
+    pub(super) depth: usize,
+    /// Its first column in B.
+    pub(super) column: usize,
+    /// Columns that are there.
+    pub(super) width: usize,
+}
+
+impl Packed {
+    /// Rows of B: the k of the product.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Columns of B: the n of the product.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    pub(super) fn assert_packed_for(&self, lanes: usize) {
+        assert!(self.lanes == lanes || self.data.is_empty(), "B was packed for another instruction set");
+    }
+
+    /// Rows `from..to` of each panel.
+    pub(super) fn panels(&self, from: usize, to: usize) -> impl Iterator<Item = Panel<'_>> {
+        let step = (PANEL_VECTORS * self.lanes).max(1);
+        (0..self.cols).step_by(step).map(move |column| {
+            let width = step.min(self.cols - column);
+            let padded = width.next_multiple_of(self.lanes);
+            let start = column * self.rows;
+            let data = &self.data[start + from * padded..start + to * padded];
+            Panel { data, depth: to - from, column, width }
+        })
+    }
+}
+
+impl Kernels {
+    /// Lays out `b` for [`Kernels::matmul`].
+    ///
+    /// # Panics
+    ///
+    /// If `b` reaches beyond its data.
+    pub fn pack(&self, b: Matrix<'_>) -> Packed {
+        let mut out = Packed::default();
+        self.pack_into(b, &mut out);
+        out
+    }
+
+    /// Lays out `b` in `out`, whose memory is used again.
+    ///
+    /// # Panics
+    ///
+    /// If `b` reaches beyond its data.
+    pub fn pack_into(&self, b: Matrix<'_>, out: &mut Packed) {
+        assert!(b.is_within(), "B reaches beyond its data");
+        self.call(Pack { b, out });
+    }
+}
+
+struct Pack<'a> {
+    b: Matrix<'a>,
+    out: &'a mut Packed,
+}
+
+impl Routine for Pack<'_> {
+    #[inline(always)]
+    fn run<T: Target>(self, _: T) {
+        let Self { b, out } = self;
+        (out.rows, out.cols, out.lanes) = (b.rows, b.cols, T::LANES);
+        out.data.clear();
+        out.data.resize(b.rows * b.cols.next_multiple_of(T::LANES), 0.0);
+        if b.rows == 0 {
+            return;
+        }
+        let step = PANEL_VECTORS * T::LANES;
+        for column in (0..b.cols).step_by(step) {
+            let width = step.min(b.cols - column);
+            let padded = width.next_multiple_of(T::LANES);
+            let panel = &mut out.data[column * b.rows..][..padded * b.rows];
+            let from = &b.data[column * b.col_stride..];
+            if b.col_stride == 1 {
+                for (row, to) in panel.chunks_exact_mut(padded).enumerate() {
+                    to[..width].copy_from_slice(&from[row * b.row_stride..][..width]);
+                }
+            } else {
+                transpose(from, [b.row_stride, b.col_stride], [b.rows, width], panel, padded);
+            }
+        }
+    }
+}
+
+/// Copies a strided matrix into rows `padded` apart, a square block at a time, so that both sides stay in the cache.
+#[inline(always)]
+fn transpose(
+    from: &[f32],
+    [row_stride, col_stride]: [usize; 2],
+    [rows, cols]: [usize; 2],
+    to: &mut [f32],
+    padded: usize,
+) {
+    const BLOCK: usize = 16;
+    for row in (0..rows).step_by(BLOCK) {
+        let height = BLOCK.min(rows - row);
+        for col in 0..cols {
+            let column = &from[row * row_stride + col * col_stride..];
+            for i in 0..height {
+                to[(row + i) * padded + col] = column[i * row_stride];
+            }
+        }
+    }
+}
