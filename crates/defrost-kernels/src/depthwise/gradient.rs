@@ -152,11 +152,12 @@ impl Kernel<'_> {
                 }
             }
         }
-        for tap in 0..TAPS {
+        let [even, odd] = sums;
+        for (tap, (even, odd)) in even.into_iter().zip(odd).enumerate() {
             // SAFETY: the caller's promise.
             unsafe {
                 let to = self.dkernel.as_mut_ptr().add((tap_row * g.kernel[1] + first_tap + tap) * g.channels + at);
-                s.store(to, s.add(s.load(to), s.add(sums[0][tap], sums[1][tap])));
+                s.store(to, s.add(s.load(to), s.add(even, odd)));
             }
         }
     }

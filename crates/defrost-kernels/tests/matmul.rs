@@ -1,0 +1,140 @@
+//! Products against double precision, and their independence of how many rows there are.
+
+mod reference;
+
+use defrost_kernels::{Activation, Epilogue, Kernels, Matrix, Packed};
+use proptest::prelude::*;
+use reference::{ACTIVATIONS, activated, all_kernels, assert_close, numbers};
+
+#[derive(Debug, Clone)]
+struct Case {
+    m: usize,
+    k: usize,
+    n: usize,
+    a_transposed: bool,
+    b_transposed: bool,
+    padding: usize,
+    bias: bool,
+    residual: bool,
+    accumulate: bool,
+    activation: Activation,
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let size = prop_oneof![Just(1usize), 1..40usize, 40..80usize];
+    let depth = prop_oneof![0..20usize, 20..130usize, 250..600usize];
+    (size.clone(), depth, size, any::<[bool; 5]>(), 0..4usize, prop::sample::select(&ACTIVATIONS[..])).prop_map(
+        |(m, k, n, [a_transposed, b_transposed, bias, residual, accumulate], padding, activation)| {
+            let activation = if accumulate { Activation::Linear } else { activation };
+            let (bias, residual) = (bias && !accumulate, residual && !accumulate);
+            Case { m, k, n, a_transposed, b_transposed, padding, bias, residual, accumulate, activation }
+        },
+    )
+}
+
+/// A strided view of `rows` × `cols` random numbers.
+fn matrix(data: &[f32], rows: usize, cols: usize, transposed: bool, padding: usize) -> Matrix<'_> {
+    let (outer, inner) = if transposed { (cols, rows) } else { (rows, cols) };
+    let view = Matrix { row_stride: inner + padding, ..Matrix::new(data, outer, inner) };
+    if transposed { view.transposed() } else { view }
+}
+
+fn element(view: &Matrix<'_>, i: usize, j: usize) -> f64 {
+    f64::from(view.data[i * view.row_stride + j * view.col_stride])
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_product_is_the_one_in_double_precision(case in cases()) {
+        let Case { m, k, n, .. } = case;
+        let size = |rows: usize, cols: usize| (rows.max(cols) + case.padding) * (rows.max(cols) + 1);
+        let (a, b) = (numbers(1, size(m, k)), numbers(2, size(k, n)));
+        let a = matrix(&a, m, k, case.a_transposed, case.padding);
+        let b = matrix(&b, k, n, case.b_transposed, case.padding);
+        let (bias, residual, before) = (numbers(3, n), numbers(4, m * n), numbers(5, m * n));
+        let expected: Vec<f64> = (0..m * n)
+            .map(|index| {
+                let (i, j) = (index / n, index % n);
+                let product: f64 = (0..k).map(|l| element(&a, i, l) * element(&b, l, j)).sum();
+                let seed = if case.accumulate { f64::from(before[index]) } else { 0.0 };
+                let bias = if case.bias { f64::from(bias[j]) } else { 0.0 };
+                let residual = if case.residual { f64::from(residual[index]) } else { 0.0 };
+                activated(case.activation, product + seed + bias) + residual
+            })
+            .collect();
+        let epilogue = Epilogue {
+            bias: case.bias.then_some(&bias[..]),
+            residual: case.residual.then_some(&residual[..]),
+            activation: case.activation,
+            accumulate: case.accumulate,
+        };
+        for kernels in all_kernels() {
+            let packed = kernels.pack(b);
+            prop_assert_eq!((packed.rows(), packed.cols()), (k, n));
+            let mut c = before.clone();
+            kernels.matmul(a, &packed, &mut c, &epilogue);
+            assert_close(&c, &expected, 2e-5, &format!("{:?} {case:?}", kernels.isa()));
+        }
+    }
+
+    #[test]
+    fn a_row_does_not_depend_on_the_others(m in 1..70usize, k in 0..600usize, n in 1..70usize, a_transposed: bool) {
+        let (a, b, bias) = (numbers(1, m * k + 1), numbers(2, k * n), numbers(3, n));
+        let a = matrix(&a, m, k, a_transposed, 0);
+        let epilogue = Epilogue { bias: Some(&bias), activation: Activation::Swish, ..Epilogue::default() };
+        for kernels in all_kernels() {
+            let packed = kernels.pack(Matrix::new(&b, k, n));
+            let mut together = vec![0.0; m * n];
+            kernels.matmul(a, &packed, &mut together, &epilogue);
+            for i in 0..m {
+                let mut alone = vec![0.0; n];
+                let row = Matrix { data: &a.data[i * a.row_stride..], rows: 1, ..a };
+                kernels.matmul(row, &packed, &mut alone, &epilogue);
+                prop_assert!(alone.iter().zip(&together[i * n..]).all(|(x, y)| x.to_bits() == y.to_bits()));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_long_chain_stays_accurate() {
+    let k = 100_000;
+    let (a, b) = (numbers(1, k), numbers(2, k));
+    let (a, b): (Vec<f32>, Vec<f32>) = a.iter().zip(&b).map(|(a, b)| (a.abs(), b.abs())).unzip();
+    let expected: f64 = a.iter().zip(&b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
+    for kernels in all_kernels() {
+        let mut c = [0.0];
+        kernels.matmul(Matrix::new(&a, 1, k), &kernels.pack(Matrix::new(&b, k, 1)), &mut c, &Epilogue::default());
+        assert_close(&c, &[expected], 2e-6, &format!("{:?}", kernels.isa()));
+    }
+}
+
+#[test]
+fn packing_again_forgets_what_was_there() {
+    for kernels in all_kernels() {
+        let mut packed = Packed::default();
+        kernels.pack_into(Matrix::new(&[9.0; 70], 2, 35), &mut packed);
+        kernels.pack_into(Matrix::new(&[1.0, 2.0, 3.0], 3, 1), &mut packed);
+        let mut c = [0.0];
+        kernels.matmul(Matrix::new(&[1.0, 10.0, 100.0], 1, 3), &packed, &mut c, &Epilogue::default());
+        assert_eq!(c, [321.0]);
+    }
+}
+
+#[test]
+#[should_panic(expected = "A's columns must match B's rows")]
+fn shapes_that_do_not_match_are_refused() {
+    let kernels = Kernels::detect();
+    let b = kernels.pack(Matrix::new(&[0.0; 6], 3, 2));
+    kernels.matmul(Matrix::new(&[0.0; 4], 2, 2), &b, &mut [0.0; 4], &Epilogue::default());
+}
+
+#[test]
+#[should_panic(expected = "A reaches beyond its data")]
+fn a_view_that_is_too_large_is_refused() {
+    let kernels = Kernels::detect();
+    let b = kernels.pack(Matrix::new(&[0.0; 4], 2, 2));
+    kernels.matmul(Matrix::new(&[0.0; 5], 3, 2), &b, &mut [0.0; 6], &Epilogue::default());
+}
