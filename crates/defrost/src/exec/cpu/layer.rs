@@ -209,16 +209,16 @@ impl Context<'_> {
             Op::Input => unreachable!("the tail begins after the input"),
             Op::Reshape => y.copy_from_slice(x),
             Op::Rescaling { scale, offset } => {
-                y.copy_from_slice(x);
-                k.scale_shift(&mut y, scale, offset, defrost_kernels::Activation::Linear);
+                let affine = |y: &mut [f32]| k.scale_shift(y, scale, offset, defrost_kernels::Activation::Linear);
+                copy_and_change(x, &mut y, channels, affine);
             }
             Op::Normalization => {
                 let inverse: Vec<f32> =
                     self.param(layer, "variance").iter().map(|variance| 1.0 / variance.sqrt().max(1e-7)).collect();
                 let shift: Vec<f32> =
                     self.param(layer, "mean").iter().zip(&inverse).map(|(mean, inverse)| -mean * inverse).collect();
-                y.copy_from_slice(x);
-                k.scale_shift(&mut y, &inverse, &shift, defrost_kernels::Activation::Linear);
+                let affine = |y: &mut [f32]| k.scale_shift(y, &inverse, &shift, defrost_kernels::Activation::Linear);
+                copy_and_change(x, &mut y, channels, affine);
             }
             Op::ZeroPadding { padding } => {
                 let input = &self.graph.layers()[layer.inputs[0]].output_shape;
@@ -262,12 +262,12 @@ impl Context<'_> {
             }
             Op::BatchNorm { epsilon, .. } => {
                 let (scale, shift) = self.batch_norm(layer, *epsilon, moments);
-                y.copy_from_slice(x);
-                k.scale_shift(&mut y, &scale, &shift, defrost_kernels::Activation::Linear);
+                let affine = |y: &mut [f32]| k.scale_shift(y, &scale, &shift, defrost_kernels::Activation::Linear);
+                copy_and_change(x, &mut y, channels, affine);
             }
             Op::Activation(_) | Op::Relu { .. } => {
-                y.copy_from_slice(x);
-                k.activate(kernel_activation(layer.op.activation()), &mut y);
+                let activation = kernel_activation(layer.op.activation());
+                copy_and_change(x, &mut y, channels, |y| k.activate(activation, y));
             }
             Op::GlobalAveragePooling => {
                 let input_len = x.len() / samples;
@@ -550,6 +550,18 @@ pub(super) struct BatchGradient<'a> {
     pub(super) dot: Vec<f32>,
     /// Rows of the whole batch.
     pub(super) rows: usize,
+}
+
+/// Elements that are copied before they are changed: they are then still in the nearest cache.
+const COPIED: usize = 4096;
+
+/// `y = change(x)`, some rows at a time.
+fn copy_and_change(x: &[f32], y: &mut [f32], channels: usize, change: impl Fn(&mut [f32])) {
+    let len = channels * (COPIED / channels).max(1);
+    for (x, y) in x.chunks(len).zip(y.chunks_mut(len)) {
+        y.copy_from_slice(x);
+        change(y);
+    }
 }
 
 /// Applies the activation that a product ends with; keeps what it was applied to.

@@ -61,6 +61,8 @@ pub struct Tail {
     frozen_packed: bool,
     /// Buffers, one set for each shard that is under way.
     pool: Mutex<Vec<Shard>>,
+    /// Buffers of shards' gradients, to be used again.
+    spare_gradients: Mutex<Vec<Gradients>>,
 }
 
 impl Tail {
@@ -94,8 +96,9 @@ impl Tail {
             });
         }
         let tap_len = graph.layers()[tap.0].output_shape.iter().product();
-        let (graph, pool) = (graph.clone(), Mutex::default());
-        Tail { graph, kernels, mode, units, tap_len, trainable, frozen_packed: false, pool }
+        let graph = graph.clone();
+        let (pool, spare_gradients) = Default::default();
+        Tail { graph, kernels, mode, units, tap_len, trainable, frozen_packed: false, pool, spare_gradients }
     }
 
     /// Names of the tensors that train, in graph order.
@@ -228,7 +231,13 @@ impl Tail {
     }
 
     pub(super) fn clear_parameter_gradients(&self, params: &Params, shard: &mut Shard) {
-        shard.parameter_gradients = self.trainable.iter().map(|name| vec![0.0; params[name].data().len()]).collect();
+        let spare = self.spare_gradients.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut gradients = spare.unwrap_or_else(|| vec![Vec::new(); self.trainable.len()]);
+        for (gradient, name) in gradients.iter_mut().zip(&self.trainable) {
+            gradient.clear();
+            gradient.resize(params[name].data().len(), 0.0);
+        }
+        shard.parameter_gradients = gradients;
     }
 
     /// Sums gradients over the shards, each element in shard order.
@@ -249,6 +258,7 @@ impl Tail {
                 self.kernels.add_assign(total, &part[number]);
             }
         });
+        self.spare_gradients.lock().unwrap_or_else(PoisonError::into_inner).extend(rest);
         StepOutput { logits, losses, gradients }
     }
 
