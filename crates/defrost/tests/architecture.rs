@@ -1,5 +1,7 @@
 //! The order of the modules: a module may use only those that `lib.rs` declares before it, or on the same level.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test fail as the test does")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

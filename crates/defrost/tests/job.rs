@@ -1,6 +1,8 @@
 //! Whole trainings on drawn pictures, small enough for a test: the same weights however often they were stopped, with or without
 //! the cache, on any number of threads.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test fail as the test does")]
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,5 +1,7 @@
 //! Every layer of the backbones, and the counts of every cut, against Keras.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test fail as the test does")]
+
 use std::path::Path;
 
 use defrost::backbone;

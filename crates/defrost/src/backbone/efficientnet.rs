@@ -162,7 +162,7 @@ fn preprocessing(g: &mut Builder, x: Node, variant: Variant, imagenet: bool) -> 
     if !imagenet {
         return x;
     }
-    let scale = IMAGENET_STD.map(|std| (1.0 / f64::from(std_as_written(std)).sqrt()) as f32);
+    let scale = IMAGENET_STD.map(|std| (1.0 / std_as_written(std).sqrt()) as f32);
     g.rescaling("rescaling_1", x, scale, [0.0; 3])
 }
 

@@ -123,7 +123,7 @@ impl CutPoint {
     }
 
     /// If the cut falls inside a block, the block's name: the skip connection then crosses the cut.
-    pub fn splits_block<'a>(self, graph: &'a Graph) -> Option<&'a str> {
+    pub fn splits_block(self, graph: &Graph) -> Option<&str> {
         let name = |index: usize| graph.layers().get(index).map(|layer| block_of(&layer.name));
         let block = name(self.first_trainable)?;
         let before = name(self.first_trainable.checked_sub(1)?)?;

@@ -38,7 +38,7 @@ impl StageRows {
         first..last + 1
     }
 
-    fn from_pictures(&self, model: &Model, tap: Tap) -> Rows {
+    fn rows_of_pictures(&self, model: &Model, tap: Tap) -> Rows {
         let program = Program::new(&model.graph, &model.params, Tap(0), tap, Kernels::detect());
         let engine = engine_fingerprint(model.fingerprint(Tap(0), tap));
         Rows::from_pictures(self.pictures.clone(), program, engine)
@@ -48,7 +48,7 @@ impl StageRows {
     pub(super) fn first_pass(&self, model: &Model) -> Option<Rows> {
         let first = (0..self.taps.len()).find(|&stage| self.taps[stage].is_partial(&model.graph))?;
         let tap = self.taps[self.served_together(first, &model.graph)].iter().min()?;
-        Some(self.from_pictures(model, *tap))
+        Some(self.rows_of_pictures(model, *tap))
     }
 
     fn pass(&mut self, stage: usize, model: &Model, progress: Progress<'_>) -> Result<(Tap, Arc<Rows>), FeaturesError> {
@@ -59,7 +59,7 @@ impl StageRows {
         {
             return Ok((tap, rows.clone()));
         }
-        let mut rows = self.from_pictures(model, tap);
+        let mut rows = self.rows_of_pictures(model, tap);
         rows.fill(&self.cache, "features", progress)?;
         let rows = Arc::new(rows);
         self.pass = Some((served, rows.clone()));
@@ -90,7 +90,7 @@ impl RowSource for StageRows {
             }
         } else {
             // The stage begins at the picture: nothing is stored, but unreadable pictures are found before the first step.
-            let mut rows = self.from_pictures(model, tap);
+            let mut rows = self.rows_of_pictures(model, tap);
             rows.fill(&Cache::none(), "pictures", progress)?;
             Arc::new(rows)
         };
