@@ -1,0 +1,292 @@
+//! The command line. Names are promises: scripts depend on them. A flag of `train` is a recipe field's shortcut.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use clap_complete::Shell;
+use defrost::graph::Cut;
+use defrost::report::Lang;
+
+/// Transfer learning for image classifiers: a folder of pictures in, a classifier and the evidence of how good it is out
+#[derive(Debug, Parser)]
+#[command(name = "defrost", version, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) common: Common,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Common {
+    /// Language of what is said, of figures and reports: en or ko [default: the locale's]
+    #[arg(long, global = true, value_name = "LANG", display_order = 900)]
+    pub(crate) lang: Option<Lang>,
+    /// Print the result as one JSON object on stdout
+    #[arg(long, global = true, display_order = 901)]
+    pub(crate) json: bool,
+    /// Say nothing but warnings and errors
+    #[arg(short, long, global = true, display_order = 902)]
+    pub(crate) quiet: bool,
+    /// Say more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, display_order = 903)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Train(Box<Train>),
+    Predict(Predict),
+    Evaluate(Evaluate),
+    Sample(Sample),
+    Summary(Summary),
+    Schedule(Schedule),
+    /// Check a recipe, or show it with every default filled in
+    Recipe {
+        #[command(subcommand)]
+        action: RecipeAction,
+    },
+    /// List the backbones, or fetch the weights of one
+    Backbones {
+        #[command(subcommand)]
+        action: Option<BackbonesAction>,
+    },
+    /// What is kept on disk between runs: weights and features
+    Cache {
+        #[command(subcommand)]
+        action: CacheAction,
+    },
+    /// Print a completion script for a shell
+    #[command(after_help = "Example:\n  defrost completions bash > ~/.local/share/bash-completion/completions/defrost")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Train a classifier of a folder of pictures: a folder for each class
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  defrost train photos/
+  defrost train photos/ --backbone efficientnet_b0 --epochs 5,10 --set stages.1.from=block6d
+  defrost train --recipe recipes/notebook.toml
+  defrost train photos/ --resume")]
+pub(crate) struct Train {
+    /// A folder of class folders, a tar archive of one, or CIFAR-10 [default: the recipe's]
+    pub(crate) data: Option<PathBuf>,
+    /// Validate on this folder of class folders [default: val/ beside train/, else a fifth of the pictures]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) val: Option<PathBuf>,
+    /// The pretrained network [default: efficientnet_lite0.imagenet]
+    #[arg(long, value_name = "ID")]
+    pub(crate) backbone: Option<String>,
+    /// Its weights: a file, an earlier run, or none to train from scratch
+    #[arg(long, value_name = "FILE|RUN|none")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Begin with this recipe; the other flags change it
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    pub(crate) recipe: Option<PathBuf>,
+    /// Change any field of the recipe, such as stages.1.learning_rate=1e-5
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_setting)]
+    pub(crate) set: Vec<(String, String)>,
+    /// The run's folder [default: runs/<data>-<n>]
+    #[arg(long, value_name = "RUN")]
+    pub(crate) out: Option<PathBuf>,
+    /// Epochs of each stage, such as 5,5; 0 leaves a stage out
+    #[arg(long, value_name = "N,N")]
+    pub(crate) epochs: Option<String>,
+    /// Pictures a step
+    #[arg(long, value_name = "N")]
+    pub(crate) batch_size: Option<usize>,
+    /// Of a stage that names none: this for the head, a tenth for the upper layers, a hundredth for all
+    #[arg(long, value_name = "X")]
+    pub(crate) learning_rate: Option<f64>,
+    /// The side of the square that pictures are resized to [default: the backbone's]
+    #[arg(long, value_name = "N")]
+    pub(crate) input_size: Option<usize>,
+    /// Take these classes only, in this order
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) classes: Option<Vec<String>>,
+    /// How training pictures are varied: a preset, a pipeline, or none [default: by their number]
+    #[arg(long, value_name = "NAME|none")]
+    pub(crate) augment: Option<String>,
+    /// Decides everything random [default: 42]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Threads; the result is the same for any number [default: all]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) threads: Option<usize>,
+    /// In what the frozen part computes
+    #[arg(long, value_name = "f32|bf16", value_parser = ["f32", "bf16"], hide_possible_values = true)]
+    pub(crate) precision: Option<String>,
+    /// Keep no features on disk
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// Stop at the first picture that can't be read
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Go on with --out RUN, else with the latest unfinished run of these data
+    #[arg(long)]
+    pub(crate) resume: bool,
+}
+
+/// Say what is on pictures
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  defrost predict my.jpg
+  defrost predict runs/photos-1 holiday/ --top-k 3 --csv > holiday.csv")]
+pub(crate) struct Predict {
+    /// A run (left out: the latest in runs/), then pictures and folders of pictures
+    #[arg(required = true, value_name = "RUN|FILE|DIR")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// List the K most probable classes
+    #[arg(long, value_name = "K", default_value_t = 3, value_parser = parse_count)]
+    pub(crate) top_k: usize,
+    /// Name no class that is less probable than this
+    #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = parse_share, hide_default_value = true)]
+    pub(crate) min_probability: f32,
+    /// Print CSV on stdout
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) csv: bool,
+}
+
+/// Measure a classifier on labelled pictures that it was not trained on
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  defrost evaluate photos/test
+  defrost evaluate runs/photos-1 photos/test --json")]
+pub(crate) struct Evaluate {
+    /// A run (left out: the latest in runs/), then the pictures: a folder for each class
+    #[arg(required = true, num_args = 1..=2, value_name = "RUN|DATA")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Draw a small data set of our own, for a first try without any pictures
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  defrost sample shapes && defrost train shapes")]
+pub(crate) struct Sample {
+    /// A new or empty folder
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RecipeAction {
+    /// Find every mistake, before any work
+    Check {
+        /// A recipe in TOML
+        file: PathBuf,
+    },
+    /// Print it with every default filled in
+    Show {
+        /// A recipe in TOML
+        file: PathBuf,
+    },
+}
+
+/// Print a backbone's layers, and what trains for a cut
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  defrost summary efficientnet_b0 --num-classes 5 --cut last=30\n  defrost summary efficientnet_lite0 --cut from=block6c --json"
+)]
+pub(crate) struct Summary {
+    /// A backbone's id, with or without its tag (see `defrost backbones`)
+    pub(crate) backbone: String,
+    /// Put the default head for N classes on it
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000))]
+    pub(crate) num_classes: Option<u32>,
+    /// The first trainable layer: last=30, fraction=0.7 (the share kept frozen) or from=block6d [default: all is frozen]
+    #[arg(long, value_name = "CUT", value_parser = parse_cut)]
+    pub(crate) cut: Option<Cut>,
+    /// The graph that Keras builds without pretrained weights
+    #[arg(long, value_name = "none", value_parser = ["none"])]
+    pub(crate) weights: Option<String>,
+}
+
+/// Print, draw or export a learning-rate schedule
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Examples:\n  defrost schedule 'cosine_decay(initial_learning_rate=1e-4, decay_steps=1000, alpha=1e-6)'\n  defrost schedule 'cosine_decay(initial_learning_rate=1e-4)' --steps 400 --out schedule.svg"
+)]
+pub(crate) struct Schedule {
+    /// A schedule as a call with Keras' names, or a number
+    pub(crate) schedule: String,
+    /// The last step [default: the schedule's own end]
+    #[arg(long, value_name = "N")]
+    pub(crate) steps: Option<u32>,
+    /// Draw it into this file, .svg or .png
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackbonesAction {
+    /// Download a backbone's weights from their publisher and verify them
+    Fetch {
+        /// A backbone's id, with or without its tag
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheAction {
+    /// Where the cache is and what it holds
+    Info,
+    /// Remove what can be computed or downloaded again: features and half downloads
+    Prune,
+}
+
+/// `last=30`, `fraction=0.7`, `from=block6d`.
+fn parse_cut(text: &str) -> Result<Cut, String> {
+    let form = || "expected `last=30`, `fraction=0.7` or `from=block6d`".to_owned();
+    let (key, value) = text.split_once('=').ok_or_else(form)?;
+    match key {
+        "last" => value.parse().map(Cut::Last).map_err(|_| format!("`last` must be a number of layers; got {value}")),
+        "fraction" => value.parse().map(Cut::Fraction).map_err(|_| format!("`fraction` must be a share; got {value}")),
+        "from" if !value.is_empty() => Ok(Cut::From(value.to_owned())),
+        _ => Err(form()),
+    }
+}
+
+/// `key=value`.
+fn parse_setting(text: &str) -> Result<(String, String), String> {
+    let setting = text.split_once('=').filter(|(key, _)| !key.trim().is_empty());
+    let setting = setting.map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()));
+    setting.ok_or_else(|| "expected `key=value`, such as `stages.1.learning_rate=1e-5`".to_owned())
+}
+
+fn parse_count(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a whole number of at least 1".to_owned())
+}
+
+fn parse_share(text: &str) -> Result<f32, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "expected a probability from 0 to 1".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_setting_may_hold_further_equals_signs() {
+        let parsed = parse_setting("stages.1.learning_rate=cosine_decay(alpha=0.1)").unwrap();
+        assert_eq!(parsed, ("stages.1.learning_rate".to_owned(), "cosine_decay(alpha=0.1)".to_owned()));
+        assert!(parse_setting("=3").is_err() && parse_setting("seed").is_err());
+    }
+
+    #[test]
+    fn cuts_have_three_forms() {
+        assert_eq!(parse_cut("last=30"), Ok(Cut::Last(30)));
+        assert_eq!(parse_cut("fraction=0.7"), Ok(Cut::Fraction(0.7)));
+        assert_eq!(parse_cut("from=block6d"), Ok(Cut::From("block6d".to_owned())));
+        for wrong in ["last=-1", "last", "from=", "first=3", "fraction=x"] {
+            assert!(parse_cut(wrong).is_err(), "{wrong}");
+        }
+    }
+}

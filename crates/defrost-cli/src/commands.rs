@@ -1,0 +1,59 @@
+//! One file for each command: arguments in, the library's work, data and talk out.
+
+mod backbones;
+mod cache;
+mod evaluate;
+mod predict;
+mod recipe;
+mod sample;
+mod schedule;
+mod summary;
+mod train;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+use defrost::artefact::Artefact;
+use defrost::predict::Predictor;
+use defrost::run;
+
+use crate::args::{Args, Command};
+use crate::failure::Failure;
+use crate::terminal::Terminal;
+
+/// Does what was asked.
+pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<(), Failure> {
+    match command {
+        Command::Train(args) => train::run(&args, terminal),
+        Command::Predict(args) => predict::run(&args, terminal),
+        Command::Evaluate(args) => evaluate::run(&args, terminal),
+        Command::Sample(args) => sample::run(&args, terminal),
+        Command::Recipe { action } => recipe::run(&action, terminal),
+        Command::Summary(args) => summary::run(&args, terminal),
+        Command::Schedule(args) => schedule::run(&args, terminal),
+        Command::Backbones { action } => backbones::run(action, terminal),
+        Command::Cache { action } => cache::run(&action, terminal),
+        Command::Completions { shell } => {
+            let mut script = io::Cursor::new(Vec::new());
+            clap_complete::generate(shell, &mut Args::command(), "defrost", &mut script);
+            terminal.data(script.get_ref())
+        }
+    }
+}
+
+/// Where runs are made and looked for.
+const RUNS: &str = "runs";
+
+/// Splits a leading RUN off `paths`; where there is none, the latest run is meant.
+fn run_and_rest(paths: &[PathBuf]) -> Result<(PathBuf, &[PathBuf]), Failure> {
+    match paths {
+        [first, rest @ ..] if Artefact::exists(&first.join(run::MODEL)) => Ok((first.clone(), rest)),
+        _ => Ok((run::latest(Path::new(RUNS))?, paths)),
+    }
+}
+
+/// The classifier of a run.
+fn predictor(run: &Path) -> Result<Predictor, Failure> {
+    Ok(Predictor::load(&run.join(run::MODEL))?)
+}

@@ -1,0 +1,141 @@
+//! Flags as the recipe's fields. Order: the recipe's file, the flags, then `--set`.
+
+use std::path::Path;
+
+use defrost::recipe::{Precision, Recipe, Weights};
+use defrost::run;
+
+use super::super::recipe::read;
+use super::same;
+use crate::args::Train;
+use crate::failure::Failure;
+
+/// The recipe of a new run.
+pub(super) fn asked_for(args: &Train) -> Result<Recipe, Failure> {
+    let mut recipe = args.recipe.as_deref().map(read).transpose()?.unwrap_or_default();
+    change(&mut recipe, args, |_, _| Ok(()))?;
+    Ok(recipe)
+}
+
+/// The recipe of an unfinished run. The flags may repeat what it says, nothing else.
+pub(super) fn resumed(args: &Train, path: &Path) -> Result<Recipe, Failure> {
+    let mut recipe = read(&path.join(run::RECIPE))?;
+    if let (Some(asked), Some(own)) = (&args.data, &recipe.data.path)
+        && same(asked, own)
+    {
+        recipe.data.path = Some(asked.clone());
+    }
+    let own = recipe.clone();
+    change(&mut recipe, args, |flag, recipe| {
+        if *recipe == own {
+            return Ok(());
+        }
+        let problem = format!("{flag} differs from {}", path.join(run::RECIPE).display());
+        Err(Failure::user(problem).hint("a run goes on as it began; train anew without `--resume`"))
+    })?;
+    Ok(recipe)
+}
+
+/// Puts every flag that is given into its field; `after` sees the recipe after each.
+fn change(
+    recipe: &mut Recipe,
+    args: &Train,
+    after: impl Fn(&str, &Recipe) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    macro_rules! field {
+        ($flag:literal, $given:expr, $value:ident => $($field:ident).+ = $new:expr) => {
+            if let Some($value) = &$given {
+                recipe.$($field).+ = $new;
+                after($flag, recipe)?;
+            }
+        };
+    }
+    field!("DATA", args.data, path => data.path = Some(path.clone()));
+    field!("`--val`", args.val, path => data.val = Some(path.clone()));
+    field!("`--classes`", args.classes, classes => data.classes = classes.clone());
+    field!("`--backbone`", args.backbone, id => backbone = id.clone());
+    field!("`--weights`", args.weights, path => weights = match path.to_str() {
+        Some("none") => Weights::None,
+        Some("pretrained") => Weights::Pretrained,
+        _ => Weights::File(path.clone()),
+    });
+    field!("`--input-size`", args.input_size, size => input_size = Some(*size));
+    field!("`--batch-size`", args.batch_size, size => batch_size = *size);
+    field!("`--learning-rate`", args.learning_rate, rate => base_learning_rate = *rate);
+    field!("`--augment`", args.augment, pipeline => augment.pipeline = pipeline.clone());
+    field!("`--seed`", args.seed, seed => seed = *seed);
+    field!("`--precision`", args.precision, precision => precision = match precision.as_str() {
+        "bf16" => Precision::Bf16,
+        _ => Precision::F32,
+    });
+    if let Some(epochs) = &args.epochs {
+        recipe.set_epochs(epochs)?;
+        after("`--epochs`", recipe)?;
+    }
+    for (key, value) in &args.set {
+        recipe.set(key, value)?;
+        after(&format!("`--set {key}`"), recipe)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Args, Command};
+    use clap::Parser;
+
+    fn train(line: &str) -> Train {
+        match Args::try_parse_from(line.split(' ')).unwrap().command {
+            Command::Train(args) => *args,
+            _ => panic!("not `train`"),
+        }
+    }
+
+    #[test]
+    fn a_flag_is_a_field() {
+        let flags = "defrost train photos --batch-size 16 --epochs 2,3 --seed 7 --classes a,b --weights none --augment none \
+                     --learning-rate 0.01 --input-size 96 --precision bf16 --backbone efficientnet_b0 --val other";
+        let mut by_set = Recipe::default();
+        for (key, value) in [
+            ("data.path", "photos"),
+            ("data.val", "other"),
+            ("batch_size", "16"),
+            ("stages.0.epochs", "2"),
+            ("stages.1.epochs", "3"),
+            ("seed", "7"),
+            ("data.classes", "['a', 'b']"),
+            ("weights", "none"),
+            ("augment.pipeline", "none"),
+            ("base_learning_rate", "0.01"),
+            ("input_size", "96"),
+            ("precision", "bf16"),
+            ("backbone", "efficientnet_b0"),
+        ] {
+            by_set.set(key, value).unwrap();
+        }
+        let flags = flags.replace(" --weights none", "");
+        let mut by_flags = asked_for(&train(&flags)).unwrap();
+        by_flags.weights = Weights::None;
+        assert_eq!(by_flags, by_set);
+    }
+
+    #[test]
+    fn set_has_the_last_word() {
+        let recipe = asked_for(&train("defrost train photos --batch-size 16 --set batch_size=8")).unwrap();
+        assert_eq!(recipe.batch_size, 8);
+    }
+
+    #[test]
+    fn a_resumed_run_keeps_its_recipe() {
+        let folder = tempfile::tempdir().unwrap();
+        let begun = asked_for(&train("defrost train photos --batch-size 16")).unwrap().resolved();
+        defrost::fs::write_atomic(&folder.path().join(run::RECIPE), begun.to_toml().as_bytes()).unwrap();
+        let resume = |line: &str| resumed(&train(line), folder.path());
+        assert_eq!(resume("defrost train --resume").unwrap(), begun);
+        assert_eq!(resume("defrost train photos --resume --batch-size 16 --epochs 5,5").unwrap(), begun);
+        let error = resume("defrost train photos --resume --batch-size 8").unwrap_err();
+        assert!(error.error.to_string().starts_with("`--batch-size` differs from "), "{}", error.error);
+        assert!(resume("defrost train others --resume").is_err());
+    }
+}

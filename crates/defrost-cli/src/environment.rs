@@ -1,0 +1,41 @@
+//! Everything that the program takes from the environment.
+//!
+//! `NO_COLOR` and the proxies' variables are read by the libraries that obey them.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use defrost::report::Lang;
+
+fn var(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// Korean where the locale's messages are, else English.
+pub(crate) fn lang() -> Lang {
+    let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(var).unwrap_or_default();
+    match locale.to_string_lossy().split(['_', '.', '-']).next() {
+        Some("ko") => Lang::Korean,
+        _ => Lang::English,
+    }
+}
+
+/// Where weights and features are kept: `DEFROST_CACHE`, else `defrost` in the system's folder for caches.
+pub(crate) fn cache() -> Option<PathBuf> {
+    let home = |below: &str| var("HOME").map(|home| PathBuf::from(home).join(below));
+    let system = || {
+        if cfg!(windows) {
+            var("LOCALAPPDATA").map(PathBuf::from)
+        } else if cfg!(target_os = "macos") {
+            home("Library/Caches")
+        } else {
+            var("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute()).or_else(|| home(".cache"))
+        }
+    };
+    var("DEFROST_CACHE").map(PathBuf::from).or_else(|| system().map(|folder| folder.join("defrost")))
+}
+
+/// The user's home, for shorter paths in what is said.
+pub(crate) fn home() -> Option<PathBuf> {
+    var("HOME").map(PathBuf::from)
+}

@@ -1,0 +1,422 @@
+//! Every word that the program says in the terminal, in English and Korean.
+//!
+//! Errors of the library and names that belong to the field (keys, layers, classes) stay English: they are what one searches for.
+
+use defrost::report::Lang;
+
+/// What is said, in the user's language.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Words(pub(crate) Lang);
+
+/// Picks the text of the language; both see the same arguments.
+macro_rules! say {
+    ($words:expr, $english:literal, $korean:literal) => {
+        match $words.0 {
+            Lang::English => format!($english),
+            Lang::Korean => format!($korean),
+        }
+    };
+}
+
+impl Words {
+    pub(crate) fn stopping(self) -> String {
+        say!(self, "stopping; Ctrl-C again ends it at once", "멈추는 중입니다. Ctrl-C를 다시 누르면 바로 끝납니다")
+    }
+
+    /// `1 picture`, `240 pictures`.
+    pub(crate) fn pictures(self, count: usize) -> String {
+        let s = if count == 1 { "" } else { "s" };
+        say!(self, "{count} picture{s}", "사진 {count}장")
+    }
+
+    pub(crate) fn took(self, what: &str, seconds: f64) -> String {
+        say!(self, "{what}  {seconds:.0} s", "{what}  {seconds:.0}초")
+    }
+
+    pub(crate) fn written(self, path: &str) -> String {
+        say!(self, "{path} written", "{path} 파일을 썼습니다")
+    }
+
+    pub(crate) fn next(self, command: &str) -> String {
+        say!(self, "next: {command}", "다음: {command}")
+    }
+
+    // schedule
+
+    pub(crate) fn step(self) -> String {
+        say!(self, "step", "스텝")
+    }
+
+    pub(crate) fn learning_rate(self) -> String {
+        say!(self, "learning rate", "학습률")
+    }
+
+    pub(crate) fn endless_schedule(self) -> String {
+        say!(self, "the schedule has no end of its own", "이 스케줄에는 끝나는 스텝이 없습니다")
+    }
+
+    pub(crate) fn give_steps(self) -> String {
+        say!(self, "give the last step with `--steps N`", "`--steps N`으로 마지막 스텝을 지정하세요")
+    }
+
+    pub(crate) fn too_many_steps(self, steps: u64, most: u64) -> String {
+        say!(
+            self,
+            "{steps} steps are more than can be listed ({most})",
+            "{steps} 스텝은 나열할 수 있는 한도({most})를 넘습니다"
+        )
+    }
+
+    pub(crate) fn figure_ending(self, path: &str) -> String {
+        say!(
+            self,
+            "a figure must end in .svg or .png; got {path}",
+            "그림 파일은 .svg 또는 .png로 끝나야 합니다: {path}"
+        )
+    }
+
+    // summary
+
+    pub(crate) fn layers(self, layers: usize, frozen: usize, trainable: usize) -> String {
+        say!(
+            self,
+            "layers      {layers}: {frozen} frozen, {trainable} trainable",
+            "레이어      {layers}개: 동결 {frozen}개, 학습 가능 {trainable}개"
+        )
+    }
+
+    pub(crate) fn first_trainable(self, layer: &str) -> String {
+        say!(self, ", from {layer} on", ", {layer}부터")
+    }
+
+    pub(crate) fn parameters(self, all: &str, trainable: &str, frozen: &str, percent: f64) -> String {
+        say!(
+            self,
+            "parameters  {all}: {trainable} trainable ({percent:.2} %), {frozen} frozen",
+            "파라미터    {all}개: 학습 가능 {trainable}개 ({percent:.2} %), 동결 {frozen}개"
+        )
+    }
+
+    pub(crate) fn output_shape(self, shape: &[usize]) -> String {
+        say!(self, "output      {shape:?}", "출력 형태   {shape:?}")
+    }
+
+    pub(crate) fn cut_inside_block(self, block: &str) -> String {
+        say!(
+            self,
+            "this cut falls inside {block}; `from={block}` would thaw whole blocks",
+            "이 경계는 {block} 안에 있습니다. `from={block}`로 지정하면 블록 전체가 해동됩니다"
+        )
+    }
+
+    // backbones
+
+    pub(crate) fn backbone_headings(self) -> [String; 5] {
+        match self.0 {
+            Lang::English => ["backbone", "input", "layers", "parameters", "weights"],
+            Lang::Korean => ["백본", "입력", "레이어", "파라미터", "가중치"],
+        }
+        .map(str::to_owned)
+    }
+
+    pub(crate) fn embedded(self) -> String {
+        say!(self, "part of the program", "프로그램에 포함됨")
+    }
+
+    pub(crate) fn cached(self) -> String {
+        say!(self, "in the cache", "캐시에 있음")
+    }
+
+    pub(crate) fn to_download(self) -> String {
+        say!(self, "to download", "다운로드 필요")
+    }
+
+    pub(crate) fn already_embedded(self, id: &str) -> String {
+        say!(self, "the weights of {id} are part of the program", "{id}의 가중치는 프로그램에 포함되어 있습니다")
+    }
+
+    pub(crate) fn fetched(self, path: &str, downloaded: bool, verified: bool) -> String {
+        let how = match (self.0, downloaded, verified) {
+            (Lang::English, true, true) => "downloaded, and the publisher's hash holds",
+            (Lang::English, true, false) => "downloaded, unverified: its publisher states no hash",
+            (Lang::English, false, true) => "already there, and the publisher's hash holds",
+            (Lang::English, false, false) => "already there, unverified: its publisher states no hash",
+            (Lang::Korean, true, true) => "다운로드했고 배포자의 해시와 일치합니다",
+            (Lang::Korean, true, false) => "다운로드했지만 배포자가 해시를 공개하지 않아 검증하지 못했습니다",
+            (Lang::Korean, false, true) => "이미 있으며 배포자의 해시와 일치합니다",
+            (Lang::Korean, false, false) => "이미 있지만 배포자가 해시를 공개하지 않아 검증하지 못했습니다",
+        };
+        format!("{path}: {how}")
+    }
+
+    // cache
+
+    pub(crate) fn no_cache_folder(self) -> String {
+        say!(
+            self,
+            "there is no folder for the cache: `HOME` isn't set",
+            "캐시 폴더를 정할 수 없습니다: `HOME`이 없습니다"
+        )
+    }
+
+    pub(crate) fn set_cache_folder(self) -> String {
+        say!(self, "name one in the variable `DEFROST_CACHE`", "`DEFROST_CACHE` 변수로 지정하세요")
+    }
+
+    pub(crate) fn cache_headings(self) -> [String; 3] {
+        match self.0 {
+            Lang::English => ["kind", "files", "size"],
+            Lang::Korean => ["종류", "파일", "크기"],
+        }
+        .map(str::to_owned)
+    }
+
+    pub(crate) fn cache_kind(self, kind: &str) -> String {
+        match (self.0, kind) {
+            (Lang::Korean, "features") => "특징",
+            (Lang::Korean, "weights") => "가중치",
+            (Lang::Korean, "partial") => "받다 만 파일",
+            (Lang::English, "partial") => "half downloads",
+            _ => kind,
+        }
+        .to_owned()
+    }
+
+    pub(crate) fn pruned(self, files: usize, size: &str) -> String {
+        say!(self, "{files} files removed, {size} freed", "파일 {files}개를 지워 {size}를 비웠습니다")
+    }
+
+    // sample
+
+    pub(crate) fn drawn(self, path: &str, pictures: usize, classes: usize) -> String {
+        say!(
+            self,
+            "{path}: {pictures} pictures in {classes} classes drawn",
+            "{path}: {classes}개 클래스의 사진 {pictures}장을 그렸습니다"
+        )
+    }
+
+    // recipe
+
+    pub(crate) fn recipe_is_sound(self, path: &str, stages: usize) -> String {
+        let s = if stages == 1 { "" } else { "s" };
+        say!(self, "{path} is sound: {stages} stage{s}", "{path}: 이상 없음, 단계 {stages}개")
+    }
+
+    // train
+
+    pub(crate) fn data(self, path: &str, pictures: usize, classes: usize, counts: &str) -> String {
+        let pictures = self.pictures(pictures);
+        say!(
+            self,
+            "{path} · {pictures} in {classes} classes ({counts})",
+            "{path} · {classes}개 클래스의 {pictures} ({counts})"
+        )
+    }
+
+    /// Training, validation and test.
+    pub(crate) fn sides(self, [train, validation, test]: [usize; 3]) -> String {
+        let test = match (test, self.0) {
+            (0, _) => String::new(),
+            (_, Lang::English) => format!(", {test} to test"),
+            (_, Lang::Korean) => format!(", 시험 {test}"),
+        };
+        say!(self, " · {train} to train, {validation} to validate{test}", " · 학습 {train}, 검증 {validation}{test}")
+    }
+
+    pub(crate) fn unreadable_listed(self, pictures: usize, path: &str) -> String {
+        say!(
+            self,
+            " · {pictures} unreadable, listed in {path}",
+            " · 읽을 수 없는 사진 {pictures}장은 {path}에 적습니다"
+        )
+    }
+
+    pub(crate) fn network(self, backbone: &str, head: &str) -> String {
+        say!(self, "backbone {backbone} · head {head}", "백본 {backbone} · 헤드 {head}")
+    }
+
+    pub(crate) fn cut(self, cut: &str, layer: &str, trainable: &str, all: &str, stage: usize) -> String {
+        say!(
+            self,
+            " · cut {cut} ({layer}, {trainable} of {all} parameters train in stage {stage})",
+            " · 해동 {cut} ({layer}부터, {stage}단계에서 파라미터 {all}개 중 {trainable}개 학습)"
+        )
+    }
+
+    pub(crate) fn block_aligned(self, stage: usize, block: &str) -> String {
+        say!(
+            self,
+            "this cut falls inside {block}; `--set stages.{stage}.from={block}` would thaw whole blocks",
+            "이 경계는 {block} 안에 있습니다. `--set stages.{stage}.from={block}`로 지정하면 블록 전체가 해동됩니다"
+        )
+    }
+
+    /// `place` is `None` where nothing is kept.
+    pub(crate) fn features(
+        self,
+        views: u32,
+        room: &str,
+        place: Option<&str>,
+        seconds: f64,
+        epochs: &str,
+        epoch_seconds: f64,
+    ) -> String {
+        let (first, then) = (self.about(seconds), self.about(epoch_seconds));
+        let kept = match (place, self.0) {
+            (Some(place), Lang::English) => format!("{room} in {place}"),
+            (Some(place), Lang::Korean) => format!("{place}에 {room}"),
+            (None, Lang::English) => "kept nowhere".to_owned(),
+            (None, Lang::Korean) => "저장하지 않음".to_owned(),
+        };
+        let s = if views == 1 { "" } else { "s" };
+        say!(
+            self,
+            "features  {views} view{s} each, {kept} · {first} · then {epochs} epochs, {then}",
+            "특징  사진마다 {views}가지, {kept} · {first} · 그다음 {epochs} 에폭, {then}"
+        )
+    }
+
+    pub(crate) fn features_at_hand(self, path: &str, epochs: &str, seconds: f64) -> String {
+        let about = self.about(seconds);
+        say!(
+            self,
+            "features  from an earlier run, {path} · {epochs} epochs, {about}",
+            "특징  이전 실행의 {path} 사용 · {epochs} 에폭, {about}"
+        )
+    }
+
+    pub(crate) fn no_features(self, epochs: &str, seconds: f64) -> String {
+        let about = self.about(seconds);
+        say!(
+            self,
+            "every epoch starts at the pictures · {epochs} epochs, {about}",
+            "에폭마다 사진부터 계산합니다 · {epochs} 에폭, {about}"
+        )
+    }
+
+    fn about(self, seconds: f64) -> String {
+        match (self.0, seconds) {
+            (Lang::English, ..1.0) => "about a second".to_owned(),
+            (Lang::English, ..90.0) => format!("about {seconds:.0} s"),
+            (Lang::English, _) => format!("about {:.0} min", seconds / 60.0),
+            (Lang::Korean, ..1.0) => "약 1초".to_owned(),
+            (Lang::Korean, ..90.0) => format!("약 {seconds:.0}초"),
+            (Lang::Korean, _) => format!("약 {:.0}분", seconds / 60.0),
+        }
+    }
+
+    pub(crate) fn val_accuracy(self, accuracy: &str, low: &str, high: &str, pictures: usize) -> String {
+        let pictures = self.pictures(pictures);
+        say!(
+            self,
+            "validation accuracy {accuracy} % (95 % interval {low}–{high}, {pictures})",
+            "검증 정확도 {accuracy} % (95 % 구간 {low}–{high}, {pictures})"
+        )
+    }
+
+    pub(crate) fn test_accuracy(self, accuracy: &str, low: &str, high: &str) -> String {
+        say!(
+            self,
+            "test accuracy {accuracy} % (95 % interval {low}–{high}), measured once",
+            "시험 정확도 {accuracy} % (95 % 구간 {low}–{high}), 한 번만 측정"
+        )
+    }
+
+    pub(crate) fn frozen_unchanged(self, unchanged: usize, frozen: usize) -> String {
+        say!(
+            self,
+            " · frozen tensors unchanged: {unchanged} of {frozen}",
+            " · 바뀌지 않은 동결 텐서: {frozen}개 중 {unchanged}개"
+        )
+    }
+
+    pub(crate) fn in_all(self, seconds: f64) -> String {
+        say!(self, " · {seconds:.0} s", " · {seconds:.0}초")
+    }
+
+    pub(crate) fn unreadable_in(self, pictures: usize, path: &str) -> String {
+        let pictures = self.pictures(pictures);
+        say!(self, "{pictures} can't be read: {path}", "{pictures}을 읽을 수 없습니다: {path}")
+    }
+
+    pub(crate) fn still_improving(self, stage: &str) -> String {
+        say!(
+            self,
+            "the validation loss was still falling when `{stage}` ended; more `--epochs` may help",
+            "`{stage}` 단계가 끝날 때 검증 손실이 아직 줄고 있었습니다. `--epochs`를 늘리면 나아질 수 있습니다"
+        )
+    }
+
+    pub(crate) fn stopped(self) -> String {
+        say!(self, "stopped", "멈췄습니다")
+    }
+
+    pub(crate) fn stopped_run(self, path: &str, command: &str) -> String {
+        say!(
+            self,
+            "stopped; {path} goes on with `{command}`",
+            "멈췄습니다. `{command}` 명령으로 {path} 실행을 이어 갑니다"
+        )
+    }
+
+    // predict and evaluate
+
+    pub(crate) fn no_pictures_given(self) -> String {
+        say!(self, "no pictures are given", "사진을 지정하지 않았습니다")
+    }
+
+    pub(crate) fn unsure(self) -> String {
+        say!(self, "unsure", "불확실")
+    }
+
+    pub(crate) fn unreadable(self, pictures: usize) -> String {
+        let pictures = self.pictures(pictures);
+        say!(self, "{pictures} can't be read", "{pictures}을 읽을 수 없습니다")
+    }
+
+    pub(crate) fn none_readable(self, pictures: usize, reason: &str) -> String {
+        match (self.0, pictures) {
+            (_, 1) => reason.to_owned(),
+            (Lang::English, _) => format!("none of the {pictures} pictures can be read; of the first: {reason}"),
+            (Lang::Korean, _) => format!("사진 {pictures}장을 하나도 읽을 수 없습니다. 첫 사진: {reason}"),
+        }
+    }
+
+    pub(crate) fn nothing_readable(self, path: &str) -> String {
+        say!(self, "no picture in {path} can be read", "{path}에 읽을 수 있는 사진이 없습니다")
+    }
+
+    pub(crate) fn run_and_data(self, given: usize) -> String {
+        say!(
+            self,
+            "expected one data set to evaluate on; got {given}",
+            "평가할 데이터가 하나 필요합니다: {given}개 지정됨"
+        )
+    }
+
+    pub(crate) fn accuracy(self, accuracy: &str, low: &str, high: &str, pictures: usize) -> String {
+        let pictures = self.pictures(pictures);
+        say!(
+            self,
+            "accuracy {accuracy} % (95 % interval {low}–{high}, {pictures})",
+            "정확도 {accuracy} % (95 % 구간 {low}–{high}, {pictures})"
+        )
+    }
+
+    pub(crate) fn loss(self, loss: f64) -> String {
+        say!(self, "loss {loss:.3}", "손실 {loss:.3}")
+    }
+
+    pub(crate) fn class_headings(self) -> [String; 5] {
+        match self.0 {
+            Lang::English => ["class", "precision", "recall", "F1", "pictures"],
+            Lang::Korean => ["클래스", "정밀도", "재현율", "F1", "사진"],
+        }
+        .map(str::to_owned)
+    }
+
+    pub(crate) fn truth_by_prediction(self) -> String {
+        say!(self, "truth \\ prediction", "실제 \\ 예측")
+    }
+}

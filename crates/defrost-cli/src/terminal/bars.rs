@@ -1,0 +1,81 @@
+//! Progress bars: the library's events on a terminal.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use defrost::progress::{Observer, Phase};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::{Terminal, bytes};
+
+/// One bar at a time, on stderr; none where stderr is no terminal or the user wants quiet.
+#[derive(Debug)]
+pub(crate) struct Bars {
+    terminal: Terminal,
+    current: Mutex<Option<Running>>,
+}
+
+#[derive(Debug)]
+struct Running {
+    phase: Phase,
+    bar: ProgressBar,
+    started: Instant,
+}
+
+impl Bars {
+    pub(super) fn new(terminal: Terminal) -> Bars {
+        Bars { terminal, current: Mutex::new(None) }
+    }
+
+    /// Says a line above the bar.
+    pub(crate) fn say(&self, line: &str) {
+        match &*self.lock() {
+            Some(running) => running.bar.suspend(|| self.terminal.say(line)),
+            None => self.terminal.say(line),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
+        self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn target(&self) -> ProgressDrawTarget {
+        if self.terminal.quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() }
+    }
+}
+
+impl Observer for Bars {
+    fn begin(&self, phase: Phase, total: u64, label: &str) {
+        let (done, rate) = match phase {
+            Phase::Download => ("{bytes}/{total_bytes}", "{bytes_per_sec}"),
+            _ => ("{human_pos}/{human_len}", "{per_sec}"),
+        };
+        let template = format!(" {{prefix:<19}} {{bar:20}} {done}  {rate}  {{eta}}");
+        let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::with_draw_target(Some(total), self.target())
+            .with_style(style.progress_chars("█▉▊▋▌▍▎▏ "))
+            .with_prefix(label.to_owned());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        *self.lock() = Some(Running { phase, bar, started: Instant::now() });
+    }
+
+    fn advance(&self, units: u64) {
+        if let Some(running) = &*self.lock() {
+            running.bar.inc(units);
+        }
+    }
+
+    fn end(&self) {
+        let Some(running) = self.lock().take() else { return };
+        running.bar.finish_and_clear();
+        // Epochs have their rows and predictions their lines; the other phases leave one.
+        let (done, seconds) = (running.bar.position(), running.started.elapsed().as_secs_f64());
+        let words = self.terminal.words;
+        let what = match running.phase {
+            Phase::Epoch | Phase::Predict => return,
+            Phase::Download => words.took(&bytes(done), seconds),
+            Phase::Features => words.took(&words.pictures(done as usize), seconds),
+        };
+        self.terminal.say(format!(" {:<19} {what}", running.bar.prefix()));
+    }
+}

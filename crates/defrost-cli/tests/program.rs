@@ -1,0 +1,288 @@
+//! The program as a user meets it: help, errors, exit codes, `--json`.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers may panic")]
+
+use std::path::Path;
+use std::process::Output;
+
+use assert_cmd::Command;
+
+/// The program in an empty folder with a fixed environment.
+struct Program {
+    folder: tempfile::TempDir,
+}
+
+impl Program {
+    fn new() -> Program {
+        Program { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::cargo_bin("defrost").unwrap();
+        command.args(args).current_dir(self.path()).env_clear().env("DEFROST_CACHE", self.path().join("cache"));
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// `(exit code, stdout, stderr)`, the folder scrubbed.
+    fn texts(&self, args: &[&str]) -> (i32, String, String) {
+        let output = self.run(args);
+        let text =
+            |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&self.path().display().to_string(), "FOLDER");
+        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    }
+
+    /// The error of a command that is the user's mistake.
+    fn mistake(&self, args: &[&str]) -> String {
+        let (code, stdout, stderr) = self.texts(args);
+        assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
+        stderr
+    }
+
+    fn stdout(&self, args: &[&str]) -> String {
+        let (code, stdout, stderr) = self.texts(args);
+        assert_eq!(code, 0, "{stderr}");
+        stdout
+    }
+}
+
+#[test]
+fn help_is_short_and_has_examples() {
+    let program = Program::new();
+    for command in [
+        "",
+        "train",
+        "predict",
+        "evaluate",
+        "sample",
+        "summary",
+        "schedule",
+        "recipe",
+        "backbones",
+        "cache",
+        "completions",
+    ] {
+        let args: Vec<&str> = command.split_terminator(' ').chain(["--help"]).collect();
+        insta::assert_snapshot!(format!("help {command}").trim().replace(' ', "_"), program.stdout(&args));
+    }
+}
+
+#[test]
+fn mistakes_name_the_remedy() {
+    let program = Program::new();
+    let mistaken = "bacth_size = 3\n[[stages]]\nlr = 1e-3\nepochs = 5\nlearning_rate = -1.0\n";
+    defrost::fs::write_atomic(&program.path().join("mistaken.toml"), mistaken.as_bytes()).unwrap();
+    let mistakes: Vec<String> = [
+        &["summry"][..],
+        &["summary", "efficientnet_b0", "--ct", "last=3"],
+        &["summary", "eficientnet_b0"],
+        &["summary", "efficientnet_b0", "--cut", "lst=3"],
+        &["summary", "efficientnet_b0", "--cut", "last=300"],
+        &["summary", "efficientnet_b0", "--cut", "from=blck6d"],
+        &["schedule", "cosine_decay(initial_learning_rate=1e-4, decay_step=1000)"],
+        &["schedule", "cosine_decay(initial_learning_rate=1e-4, decay_steps=0)"],
+        &["schedule", "cosin_decay(initial_learning_rate=1e-4)"],
+        &["schedule", "1e-3"],
+        &["schedule", "1e-3", "--steps", "3", "--out", "a.pdf"],
+        &["schedule", "1e-3", "--steps", "99999999"],
+        &["--lang", "fr", "backbones"],
+        &["train"],
+        &["train", "photos"],
+        &["train", "photos", "--backbone", "eficientnet_b0"],
+        &["train", "photos", "--set", "stages.1.lr=1e-4"],
+        &["train", "photos", "--set", "seed"],
+        &["train", "photos", "--epochs", "5"],
+        &["train", "photos", "--resume"],
+        &["train", "--recipe", "mistaken.toml"],
+        &["recipe", "check", "mistaken.toml"],
+        &["recipe", "show", "missing.toml"],
+        &["predict", "my.jpg"],
+        &["evaluate", "photos"],
+        &["predict", "my.jpg", "--top-k", "0"],
+    ]
+    .iter()
+    .map(|args| format!("$ defrost {}\n{}", args.join(" "), program.mistake(args)))
+    .collect();
+    insta::assert_snapshot!(mistakes.join("\n"));
+}
+
+#[test]
+fn json_is_one_versioned_object() {
+    let program = Program::new();
+    let objects: Vec<String> = [
+        &["schedule", "cosine_decay(initial_learning_rate=1e-4, decay_steps=4, alpha=1e-6)", "--json"][..],
+        &["summary", "efficientnet_b0", "--num-classes", "5", "--cut", "last=30", "--json"],
+        &["summary", "efficientnet_b0", "--weights", "none", "--json"],
+        &["backbones", "fetch", "efficientnet_lite0", "--json"],
+        &["cache", "info", "--json"],
+        &["cache", "prune", "--json"],
+    ]
+    .iter()
+    .map(|args| {
+        let text = program.stdout(args);
+        let object: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(object["version"], 1);
+        assert_eq!(text.lines().count(), 1);
+        format!("$ defrost {}\n{text}", args.join(" "))
+    })
+    .collect();
+    insta::assert_snapshot!(objects.join("\n"));
+}
+
+#[test]
+fn backbones_are_listed_with_their_sources() {
+    let list: serde_json::Value = serde_json::from_str(&Program::new().stdout(&["backbones", "--json"])).unwrap();
+    let backbones = list["backbones"].as_array().unwrap();
+    let b0 = backbones.iter().find(|backbone| backbone["id"] == "efficientnet_b0.keras_imagenet").unwrap();
+    assert_eq!(
+        (&b0["layers"], &b0["parameters"], &b0["weights"]),
+        (&238.into(), &4_049_571.into(), &"download".into())
+    );
+    assert!(backbones.iter().any(|backbone| backbone["weights"] == "embedded"));
+}
+
+#[test]
+fn a_schedule_is_drawn_into_a_file() {
+    let program = Program::new();
+    for (name, start) in [("a.svg", &b"<svg"[..]), ("b/a.png", b"\x89PNG")] {
+        let (code, stdout, stderr) = program.texts(&["schedule", "1e-3", "--steps", "9", "--out", name]);
+        assert_eq!((code, stdout.as_str(), stderr.as_str()), (0, "", &*format!("{name} written\n")));
+        assert!(std::fs::read(program.path().join(name)).unwrap().starts_with(start));
+    }
+}
+
+#[test]
+fn the_terminal_shows_a_table() {
+    insta::assert_snapshot!(
+        Program::new()
+            .stdout(&["schedule", "exponential_decay(initial_learning_rate=0.1, decay_steps=8, decay_rate=0.01)"])
+    );
+}
+
+#[test]
+fn korean_is_spoken_where_the_locale_is() {
+    let program = Program::new();
+    let says = |variable: &str, value: &str| {
+        let output = program.command(&["cache", "info"]).env(variable, value).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(says("LANG", "ko_KR.UTF-8").contains("가중치"));
+    assert!(says("LC_ALL", "ko").contains("가중치"));
+    assert!(says("LANG", "en_US.UTF-8").contains("weights"));
+    assert!(program.stdout(&["cache", "info", "--lang", "ko"]).contains("가중치"));
+}
+
+#[test]
+fn nothing_is_coloured_in_a_pipe() {
+    let program = Program::new();
+    for args in [&["--help"][..], &["summary", "x"], &["summary", "--x"]] {
+        let output = program.run(args);
+        assert!(!output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b), "{args:?}");
+    }
+}
+
+#[test]
+fn a_reader_who_leaves_is_no_error() {
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin("defrost"))
+        .args(["schedule", "1e-3", "--steps", "200000", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
+}
+
+#[test]
+fn pruning_keeps_whole_weights() {
+    let program = Program::new();
+    let cache = program.path().join("cache");
+    for (file, content) in [("weights/b0.h5", "12"), ("weights/b1.h5.part", "345"), ("features/a.rows", "6789")] {
+        defrost::fs::write_atomic(&cache.join(file), content.as_bytes()).unwrap();
+    }
+    insta::assert_snapshot!(program.stdout(&["cache", "info"]));
+    assert_eq!(program.texts(&["cache", "prune"]).2, "2 files removed, 7 B freed\n");
+    assert!(cache.join("weights/b0.h5").exists() && !cache.join("features/a.rows").exists());
+}
+
+/// Times and hashes differ between machines; fields with these names are left out of snapshots.
+fn without(object: &mut serde_json::Value, names: &[&str]) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.retain(|name, _| !names.contains(&name.as_str()));
+        fields.values_mut().for_each(|value| without(value, names));
+    }
+    object.as_array_mut().into_iter().flatten().for_each(|value| without(value, names));
+}
+
+#[test]
+fn from_no_pictures_to_a_classifier() {
+    let program = Program::new();
+    let json = |args: &[&str]| -> serde_json::Value { serde_json::from_str(&program.stdout(args)).unwrap() };
+    assert_eq!(json(&["sample", "shapes", "--json"])["samples"], 240);
+
+    let train = ["train", "shapes", "--input-size", "32", "--augment", "none", "--epochs", "1,1", "--json"];
+    let mut outcome = json(&train);
+    assert!(outcome["seconds"].as_f64().unwrap() > 0.0);
+    assert_eq!(outcome["weights_hash"].as_str().unwrap().len(), 64);
+    let figures = ["seconds", "weights_hash", "recipe_hash", "val_accuracy", "val_accuracy_interval", "val_loss"];
+    without(&mut outcome, &figures);
+    without(&mut outcome, &["best_val_accuracy", "still_improving"]);
+    insta::assert_json_snapshot!(outcome);
+    for file in
+        ["recipe.toml", "history.jsonl", "split.csv", "freezing.json", "curves.svg", "curves.png", "model/model.json"]
+    {
+        assert!(program.path().join("runs/shapes-1").join(file).is_file(), "{file}");
+    }
+
+    // Left out, the run is the latest.
+    let picture = "shapes/apple/apple_001.jpg";
+    let latest = json(&["predict", picture, "--top-k", "2", "--json"]);
+    assert_eq!(latest, json(&["predict", "runs/shapes-1", picture, "--top-k", "2", "--json"]));
+    assert_eq!(latest["predictions"][0]["path"], picture);
+    assert_eq!(latest["predictions"][0]["top"].as_array().unwrap().len(), 2);
+    assert_eq!(latest["predictions"][0]["top"][0]["class"], latest["predictions"][0]["class"]);
+    let csv = program.stdout(&["predict", "shapes/fish", "--top-k", "1", "--csv"]);
+    assert_eq!(
+        (csv.lines().next(), csv.lines().count()),
+        (Some("path,class,probability,error,class_1,probability_1"), 41)
+    );
+
+    let evaluation = json(&["evaluate", "shapes", "--json"]);
+    assert_eq!(evaluation["samples"], 240);
+    let total: u64 = evaluation["confusion_matrix"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|row| row.as_array().unwrap())
+        .map(|count| count.as_u64().unwrap())
+        .sum();
+    assert_eq!(total, 240);
+
+    // A picture that can't be read is a warning among others, and the user's mistake alone.
+    defrost::fs::write_atomic(&program.path().join("bad.jpg"), b"no picture").unwrap();
+    let (code, stdout, stderr) = program.texts(&["predict", "bad.jpg", picture]);
+    assert_eq!((code, stderr.as_str()), (0, "warning: 1 picture can't be read\n"), "{stdout}");
+    assert!(program.mistake(&["predict", "bad.jpg"]).starts_with("error: bad.jpg: not a picture"));
+
+    // The run's recipe repeats it, and a finished run isn't resumed.
+    let again = json(&["train", "--recipe", "runs/shapes-1/recipe.toml", "--json"]);
+    assert_eq!(again["run"], "runs/shapes-2");
+    let hash = |run: &str| {
+        defrost::predict::Predictor::load(&program.path().join(run).join("model"))
+            .unwrap()
+            .artefact()
+            .weights_hash
+            .clone()
+    };
+    assert_eq!(hash("runs/shapes-1"), hash("runs/shapes-2"));
+    assert!(program.mistake(&["train", "shapes", "--resume", "--out", "runs/shapes-1"]).contains("is finished"));
+}
