@@ -29,6 +29,10 @@ impl Words {
         say!(self, "{count} picture{s}", "사진 {count}장")
     }
 
+    pub(crate) fn pictures_per_second(self, rate: f64) -> String {
+        say!(self, "{rate:.0} pictures/s", "초당 {rate:.0}장")
+    }
+
     pub(crate) fn took(self, what: &str, seconds: f64) -> String {
         say!(self, "{what}  {seconds:.0} s", "{what}  {seconds:.0}초")
     }

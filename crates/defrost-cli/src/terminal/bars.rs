@@ -1,10 +1,11 @@
 //! Progress bars: the library's events on a terminal.
 
+use std::fmt;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use defrost::progress::{Observer, Phase};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use super::{Terminal, bytes};
 
@@ -48,10 +49,17 @@ impl Observer for Bars {
     fn begin(&self, phase: Phase, total: u64, label: &str) {
         let (done, rate) = match phase {
             Phase::Download => ("{bytes}/{total_bytes}", "{bytes_per_sec}"),
-            _ => ("{human_pos}/{human_len}", "{per_sec}"),
+            _ => ("{human_pos}/{human_len}", "{pictures_per_second}"),
         };
         let template = format!(" {{prefix:<19}} {{bar:20}} {done}  {rate}  {{eta}}");
-        let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let words = self.terminal.words;
+        let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar()).with_key(
+            "pictures_per_second",
+            move |state: &ProgressState, text: &mut dyn fmt::Write| {
+                // The bar is redrawn several times a second; one that can't be written is no loss.
+                let _ = text.write_str(&words.pictures_per_second(state.per_sec()));
+            },
+        );
         let bar = ProgressBar::with_draw_target(Some(total), self.target())
             .with_style(style.progress_chars("█▉▊▋▌▍▎▏ "))
             .with_prefix(label.to_owned());
