@@ -83,12 +83,14 @@ impl Failure {
     /// The error in one text and the remedy: the hint that was added, else the library's own "did you mean".
     pub(crate) fn texts(&self) -> (String, Option<String>) {
         let text = self.error.to_string();
-        match (&self.hint, text.split_once("; did you mean ")) {
+        // Only a remedy that ends a single problem: a list's stand where they belong.
+        let remedy = text
+            .rsplit_once("; did you mean ")
+            .filter(|(_, name)| !text.contains('\n') && name.ends_with("`?") && name.matches('`').count() == 2);
+        match (&self.hint, remedy) {
             (Some(hint), _) => (text, Some(hint.clone())),
-            (None, Some((problem, remedy))) if !text.contains('\n') => {
-                (problem.to_owned(), Some(format!("did you mean {remedy}")))
-            }
-            (None, _) => (text, None),
+            (None, Some((problem, name))) => (problem.to_owned(), Some(format!("did you mean {name}"))),
+            (None, None) => (text, None),
         }
     }
 }
@@ -120,6 +122,8 @@ mod tests {
         let failure = Failure::user("unknown key `lr`; did you mean `learning_rate`?");
         let remedy = "did you mean `learning_rate`?".to_owned();
         assert_eq!(failure.texts(), ("unknown key `lr`".to_owned(), Some(remedy)));
+        let inside = "2 unused (a; did you mean `b`?, c); is it another network's?";
+        assert_eq!(Failure::user(inside).texts(), (inside.to_owned(), None));
         let several = Failure::user("unknown key `a`; did you mean `b`?\nunknown key `c`");
         assert_eq!(several.texts().1, None);
     }

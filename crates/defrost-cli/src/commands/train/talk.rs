@@ -17,6 +17,9 @@ pub(super) fn before(job: &Job, dir: &RunDir, terminal: &Terminal) {
     let words = terminal.words;
     terminal.say(pictures(job, dir, terminal));
     terminal.say(network(job, terminal));
+    if let Some(weights) = &job.weights {
+        terminal.detail(weights.to_string());
+    }
     hints(job, terminal);
     let estimate = job.estimate();
     let epochs: Vec<String> = job.stages.iter().map(|stage| stage.max_epochs.to_string()).collect();
