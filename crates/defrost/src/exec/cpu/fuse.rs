@@ -4,8 +4,9 @@
 
 use defrost_kernels::{Activation as KernelActivation, Depthwise, Kernels, Matrix};
 
+use super::kernel_activation;
+use super::patches::Patches;
 use super::plan::{Kind, PatchShape, Place, Plan, SlotPool, Step};
-use super::{Patches, kernel_activation};
 use crate::graph::{Activation, Graph, Layer, LayerIndex, Op, conv_padding};
 use crate::tensor::{Params, Tensor};
 

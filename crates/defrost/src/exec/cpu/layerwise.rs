@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::layer::{BatchGradient, BatchMoments, Context, Shard, Unit};
+use super::shard::{BatchGradient, BatchMoments, Context, Shard, Unit};
 use super::tail::{Objective, ShardOutput, Tail};
 use crate::graph::Op;
 use crate::tensor::Params;

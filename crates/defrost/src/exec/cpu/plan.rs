@@ -2,7 +2,7 @@
 
 use defrost_kernels::{Activation, Depthwise, Packed};
 
-use super::Patches;
+use super::patches::Patches;
 
 /// Where a step's value lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 use defrost_kernels::{Epilogue, Kernels, Matrix};
 
 use super::fuse;
-use super::gather_patches;
 use super::plan::{Kind, Place, Plan, Step};
 use crate::graph::{Graph, Tap};
 use crate::tensor::Params;
@@ -85,7 +84,7 @@ impl Program {
                     &x[..shape.rows() * shape.channels]
                 } else {
                     let scratch = &mut arena.scratch[..shape.rows() * shape.patch_len()];
-                    gather_patches(shape, x, scratch);
+                    shape.gather(x, scratch);
                     scratch
                 };
                 let a = Matrix::new(rows, shape.rows(), shape.patch_len());

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use defrost_kernels::{Kernels, Packed};
 use rayon::prelude::*;
 
-use super::layer::{Context, Mode, Shard, Unit};
 use super::layerwise;
+use super::shard::{Context, Mode, Shard, Unit};
 use crate::graph::{CutPoint, Graph, Op, Tap};
 use crate::tensor::Params;
 

@@ -1,0 +1,155 @@
+//! One layer of the tail over one shard, forward.
+
+use defrost_kernels::{Activation as KernelActivation, Epilogue, Kernels, Matrix};
+
+use super::kernel_activation;
+use super::patches::{Patches, depthwise_shape};
+use super::shard::{BatchMoments, Context, Mode, Shard, Unit};
+use crate::graph::{Activation, Op};
+use crate::rng::Stream;
+
+impl Context<'_> {
+    /// Computes the output of `unit`, layer `at` from the tap.
+    pub(super) fn forward(&self, unit: &Unit, at: usize, shard: &mut Shard, moments: Option<&BatchMoments>) {
+        let layer = &self.graph.layers()[unit.index];
+        let k = self.kernels;
+        let samples = shard.samples;
+        let len = layer.output_shape.iter().product::<usize>();
+        let channels = layer.output_shape.last().copied().unwrap_or(1);
+        let mut y = std::mem::take(&mut shard.values[at]);
+        y.resize(samples * len, 0.0);
+        let mut inner = std::mem::take(&mut shard.inner[at]);
+        let x = &shard.values[unit.inputs[0]];
+        match &layer.op {
+            Op::Input => unreachable!("the tail begins after the input"),
+            Op::Reshape => y.copy_from_slice(x),
+            Op::Rescaling { scale, offset } => {
+                let affine = |y: &mut [f32]| k.scale_shift(y, scale, offset, KernelActivation::Linear);
+                copy_and_change(x, &mut y, channels, affine);
+            }
+            Op::Normalization => {
+                let inverse: Vec<f32> =
+                    self.param(layer, "variance").iter().map(|variance| 1.0 / variance.sqrt().max(1e-7)).collect();
+                let shift: Vec<f32> =
+                    self.param(layer, "mean").iter().zip(&inverse).map(|(mean, inverse)| -mean * inverse).collect();
+                let affine = |y: &mut [f32]| k.scale_shift(y, &inverse, &shift, KernelActivation::Linear);
+                copy_and_change(x, &mut y, channels, affine);
+            }
+            Op::ZeroPadding { padding } => {
+                let input = &self.graph.layers()[layer.inputs[0]].output_shape;
+                y.fill(0.0);
+                let (row, out_row) = (input[1] * channels, layer.output_shape[1] * channels);
+                for sample in 0..samples {
+                    for line in 0..input[0] {
+                        let source = &x[(sample * input[0] + line) * row..][..row];
+                        let start = sample * len + (line + padding[0]) * out_row + padding[2] * channels;
+                        y[start..start + row].copy_from_slice(source);
+                    }
+                }
+            }
+            Op::Conv2D { bias, activation, .. } => {
+                let shape = Patches::of(self.graph, layer);
+                let rows = samples * shape.rows();
+                let a = if shape.is_pointwise() {
+                    &x[..]
+                } else {
+                    shape.gather_all(x, samples, &mut shard.patches);
+                    &shard.patches[..]
+                };
+                let bias = bias.then(|| self.param(layer, "bias"));
+                let a = Matrix::new(a, rows, shape.patch_len());
+                k.matmul(a, &unit.kernel, &mut y, &Epilogue { bias, ..Epilogue::default() });
+                finish(*activation, k, &mut y, &mut inner);
+            }
+            Op::Dense { activation } => {
+                let a = Matrix::new(x, samples, x.len() / samples);
+                let bias = Some(self.param(layer, "bias"));
+                k.matmul(a, &unit.kernel, &mut y, &Epilogue { bias, ..Epilogue::default() });
+                finish(*activation, k, &mut y, &mut inner);
+            }
+            Op::DepthwiseConv2D { .. } => {
+                let shape = depthwise_shape(self.graph, layer);
+                let input_len = x.len() / samples;
+                let kernel = self.param(layer, "kernel");
+                for (x, y) in x.chunks_exact(input_len).zip(y.chunks_exact_mut(len)) {
+                    k.depthwise(&shape, x, kernel, None, KernelActivation::Linear, y, None);
+                }
+            }
+            Op::BatchNorm { epsilon, .. } => {
+                let (scale, shift) = self.batch_norm(layer, *epsilon, moments);
+                let affine = |y: &mut [f32]| k.scale_shift(y, &scale, &shift, KernelActivation::Linear);
+                copy_and_change(x, &mut y, channels, affine);
+            }
+            Op::Activation(_) | Op::Relu { .. } => {
+                let activation = kernel_activation(layer.op.activation());
+                copy_and_change(x, &mut y, channels, |y| k.activate(activation, y));
+            }
+            Op::GlobalAveragePooling => {
+                let input_len = x.len() / samples;
+                y.fill(0.0);
+                for (x, y) in x.chunks_exact(input_len).zip(y.chunks_exact_mut(channels)) {
+                    k.sum_rows(x, channels, y);
+                }
+                let count = (input_len / channels) as f32;
+                y.iter_mut().for_each(|sum| *sum /= count);
+            }
+            Op::Multiply => {
+                y.copy_from_slice(x);
+                let gates = &shard.values[unit.inputs[1]];
+                for (y, gate) in y.chunks_exact_mut(len).zip(gates.chunks_exact(channels)) {
+                    k.multiply_channels(y, gate);
+                }
+            }
+            Op::Add => {
+                y.copy_from_slice(x);
+                k.add_assign(&mut y, &shard.values[unit.inputs[1]]);
+            }
+            Op::Dropout { rate, per_sample } => {
+                y.copy_from_slice(x);
+                inner.clear();
+                if let Mode::Training { seed, step, stochastic_depth } = self.mode
+                    && *rate > 0.0
+                    && (stochastic_depth || !per_sample)
+                {
+                    for sample in shard.first..shard.first + samples {
+                        let mut stream = Stream::new(seed, &layer.name, &[step, sample as u64]);
+                        let mut factor = || if stream.uniform() < *rate { 0.0 } else { 1.0 / (1.0 - rate) };
+                        if *per_sample {
+                            let factor = factor();
+                            inner.extend(std::iter::repeat_n(factor, len));
+                        } else {
+                            inner.extend((0..len).map(|_| factor()));
+                        }
+                    }
+                    for (y, factor) in y.iter_mut().zip(&inner) {
+                        *y *= factor;
+                    }
+                }
+            }
+        }
+        shard.values[at] = y;
+        shard.inner[at] = inner;
+    }
+}
+
+/// Elements that are copied before they are changed: they are then still in the nearest cache.
+const COPIED: usize = 4096;
+
+/// `y = change(x)`, some rows at a time.
+fn copy_and_change(x: &[f32], y: &mut [f32], channels: usize, change: impl Fn(&mut [f32])) {
+    let len = channels * (COPIED / channels).max(1);
+    for (x, y) in x.chunks(len).zip(y.chunks_mut(len)) {
+        y.copy_from_slice(x);
+        change(y);
+    }
+}
+
+/// Applies the activation that a product ends with; keeps what it was applied to.
+fn finish(activation: Activation, k: Kernels, y: &mut [f32], inner: &mut Vec<f32>) {
+    let activation = kernel_activation(activation);
+    inner.clear();
+    if activation != KernelActivation::Linear {
+        inner.extend_from_slice(y);
+        k.activate(activation, y);
+    }
+}
