@@ -64,7 +64,7 @@ fn main() {
         return;
     };
     let peak = peak(kernels);
-    println!("{:?}: a product that stays in the first-level cache reaches {peak:.0} GFLOP/s", kernels.isa());
+    println!("{:?}: peak {peak:.0} GFLOP/s (the best product that stays in the first-level cache)", kernels.isa());
 
     println!("\n    m     k     n  epilogue   µs      GFLOP/s  of peak");
     let mut total = Total::default();
@@ -143,13 +143,18 @@ impl Total {
     }
 }
 
-/// The multiply-add peak: a product whose operands stay in the first-level cache and whose sums stay in registers.
+/// The multiply-add peak: the best of products whose operands stay in the first-level cache, and whose sums in registers.
 fn peak(kernels: Kernels) -> f64 {
-    let (m, k, n) = (12, 128, 32);
-    let (a, b, mut c) = (numbers(m * k), numbers(k * n), vec![0.0; m * n]);
-    let packed = kernels.pack(Matrix::new(&b, k, n));
-    let seconds = time(|| kernels.matmul(Matrix::new(&a, m, k), &packed, black_box(&mut c), &Epilogue::default()));
-    (2 * m * k * n) as f64 / seconds / 1e9
+    let rate = |k| {
+        let (m, n) = (12, 32);
+        let (a, b, mut c) = (numbers(m * k), numbers(k * n), vec![0.0; m * n]);
+        let packed = kernels.pack(Matrix::new(&b, k, n));
+        let epilogue = Epilogue::default();
+        (2 * m * k * n) as f64
+            / time(|| kernels.matmul(Matrix::new(&a, m, k), &packed, black_box(&mut c), &epilogue))
+            / 1e9
+    };
+    [64, 96, 128, 160, 192].into_iter().map(rate).fold(0.0, f64::max)
 }
 
 fn product(kernels: Kernels, m: usize, k: usize, n: usize, activation: Activation) -> f64 {

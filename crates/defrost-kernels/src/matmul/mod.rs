@@ -99,12 +99,12 @@ impl Kernels {
         let (m, n) = (a.rows, b.cols());
         assert!(a.is_within(), "A reaches beyond its data");
         assert_eq!(a.cols, b.rows(), "A's columns must match B's rows");
-        assert_eq!(c.len(), m * n, "C must be m×n");
+        assert_eq!(Some(c.len()), m.checked_mul(n), "C must be m×n");
         if let Some(bias) = epilogue.bias {
             assert_eq!(bias.len(), n, "the bias must have one element for each column");
         }
         if let Some(residual) = epilogue.residual {
-            assert_eq!(residual.len(), m * n, "the residual must be m×n");
+            assert_eq!(residual.len(), c.len(), "the residual must be m×n");
         }
         if epilogue.accumulate {
             assert!(
