@@ -146,7 +146,7 @@ proptest! {
 }
 
 #[test]
-#[should_panic(expected = "x must be height×width×channels")]
+#[should_panic(expected = "3 inputs, 4 outputs and 1 weights don't match")]
 fn lengths_that_do_not_match_are_refused() {
     let g = Depthwise {
         height: 2,
@@ -160,4 +160,22 @@ fn lengths_that_do_not_match_are_refused() {
         out_width: 2,
     };
     Kernels::detect().depthwise(&g, &[0.0; 3], &[1.0], None, Activation::Linear, &mut [0.0; 4], None);
+}
+
+#[test]
+#[should_panic(expected = "don't match")]
+fn sizes_that_overflow_are_refused() {
+    let side = 1 << (usize::BITS / 2);
+    let g = Depthwise {
+        height: side,
+        width: side,
+        channels: 1,
+        kernel: [1, 1],
+        stride: 1,
+        pad_top: 0,
+        pad_left: 0,
+        out_height: 1,
+        out_width: 1,
+    };
+    Kernels::detect().depthwise(&g, &[], &[1.0], None, Activation::Linear, &mut [0.0], None);
 }

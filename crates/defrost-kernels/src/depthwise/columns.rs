@@ -5,46 +5,57 @@ use crate::activation::{Function, match_activation};
 use crate::simd::{Routine, Target};
 
 /// Outputs that are computed together at most; 8, a row of the kernel and an input leave two of 16 registers.
-const COLUMNS: usize = 8;
+pub(super) const COLUMNS: usize = 8;
+
+/// Cuts a row of `outputs` into tiles of even width, at most [`COLUMNS`]; gives each one's first column and width.
+pub(super) fn tiles(outputs: usize) -> impl Iterator<Item = (usize, usize)> {
+    let tiles = outputs.div_ceil(COLUMNS);
+    let start = move |tile: usize| tile * outputs / tiles;
+    (0..tiles).map(move |tile| (start(tile), start(tile + 1) - start(tile)))
+}
+
+/// Runs `$routine` with `$columns` as a constant.
+macro_rules! with_columns {
+    ($columns:expr, $constant:ident => $call:expr) => {
+        with_columns!(@ $columns, $constant => $call, 1 2 3 4 5 6 7 8)
+    };
+    (@ $columns:expr, $constant:ident => $call:expr, $($literal:literal)*) => {
+        match $columns {
+            $($literal => {
+                const $constant: usize = $literal;
+                $call
+            })*
+            _ => unreachable!("a tile has 1 to {COLUMNS} columns"),
+        }
+    };
+}
+pub(super) use with_columns;
 
 /// Convolves all whole vectors of channels; returns how many channels these are.
 #[inline(always)]
 pub(super) fn convolve<T: Target, const K: usize, const STRIDE: usize>(
     target: T,
-    convolution: Convolution<'_>,
+    convolution: &Convolution<'_>,
     y: &mut [f32],
     mut sums: Option<&mut [f32]>,
 ) -> usize {
-    let g = convolution.g;
-    let whole = g.channels / T::LANES * T::LANES;
+    let whole = convolution.channels / T::LANES * T::LANES;
     if whole == 0 {
         return 0;
     }
-    let tiles = g.out_width.div_ceil(COLUMNS);
-    for row in 0..g.out_height {
-        for tile in 0..tiles {
-            let column = tile * g.out_width / tiles;
-            let columns = (tile + 1) * g.out_width / tiles - column;
-            let y = &mut y[(row * g.out_width + column) * g.channels..][..columns * g.channels];
-            let sums = sums.as_deref_mut();
-            macro_rules! call {
-                ($($columns:literal)*) => {
-                    match columns {
-                        $($columns => target.call(
-                            Columns::<K, STRIDE, $columns> { convolution, whole, row, column, y, sums },
-                        ),)*
-                        _ => unreachable!("a tile has 1 to {COLUMNS} columns"),
-                    }
-                };
-            }
-            call!(1 2 3 4 5 6 7 8);
+    for row in 0..convolution.rows.outputs {
+        for (column, columns) in tiles(convolution.columns.outputs) {
+            let (y, sums) = (&mut *y, sums.as_deref_mut());
+            with_columns!(columns, N => {
+                target.call(Tile::<K, STRIDE, N> { convolution, whole, row, column, y, sums });
+            });
         }
     }
     whole
 }
 
-struct Columns<'a, const K: usize, const STRIDE: usize, const COLUMNS: usize> {
-    convolution: Convolution<'a>,
+struct Tile<'a, const K: usize, const STRIDE: usize, const COLUMNS: usize> {
+    convolution: &'a Convolution<'a>,
     whole: usize,
     row: usize,
     column: usize,
@@ -52,64 +63,35 @@ struct Columns<'a, const K: usize, const STRIDE: usize, const COLUMNS: usize> {
     sums: Option<&'a mut [f32]>,
 }
 
-impl<const K: usize, const STRIDE: usize, const COLUMNS: usize> Routine for Columns<'_, K, STRIDE, COLUMNS> {
+impl<const K: usize, const STRIDE: usize, const COLUMNS: usize> Routine for Tile<'_, K, STRIDE, COLUMNS> {
     #[inline(always)]
     fn run<T: Target>(self, target: T) {
-        let g = self.convolution.g;
-        let left = (self.column * STRIDE) as isize - g.pad_left as isize;
-        if left >= 0 && left as usize + (COLUMNS - 1) * STRIDE + K <= g.width {
-            self.tile::<T, false>(target, left);
-        } else {
-            self.tile::<T, true>(target, left);
-        }
-    }
-}
-
-impl<const K: usize, const STRIDE: usize, const COLUMNS: usize> Columns<'_, K, STRIDE, COLUMNS> {
-    /// `EDGE`: part of the window lies beyond the picture's left or right edge.
-    #[inline(always)]
-    fn tile<T: Target, const EDGE: bool>(self, target: T, left: isize) {
-        let Self { convolution, whole, row, y, mut sums, .. } = self;
-        let Convolution { g, x, kernel, bias, activation, .. } = convolution;
-        assert!(convolution.is_consistent() && g.kernel == [K, K] && g.stride == STRIDE);
-        assert!(y.len() == COLUMNS * g.channels && sums.as_ref().is_none_or(|sums| sums.len() == g.channels));
-        assert!(whole <= g.channels && whole.is_multiple_of(T::LANES));
-        let (rows, top) = g.rows_at(row);
-        let (first_tap, tap_step) = convolution.taps();
+        let Self { convolution, whole, row, column, y, mut sums } = self;
+        let Convolution { channels, rows, columns, bias, activation, y_strides, .. } = *convolution;
+        convolution.assert_consistent(y.len(), sums.as_deref());
+        assert!(columns.taps == K && columns.stride == STRIDE);
+        assert!(row < rows.outputs && column + COLUMNS <= columns.outputs);
+        assert!(whole <= channels && whole.is_multiple_of(T::LANES));
+        let left = columns.first_input(column);
+        let is_inside = left >= 0 && left as usize + (COLUMNS - 1) * STRIDE + K <= columns.inputs;
+        let to = y.as_mut_ptr().wrapping_offset(y_strides.at(row, column));
 
         for at in (0..whole).step_by(T::LANES) {
-            // SAFETY: `at + LANES` ≤ `whole` ≤ channels; input rows and columns are those inside the picture, and the
-            // lengths of all slices were asserted.
+            // SAFETY: `at + LANES` ≤ `whole` ≤ channels, and the lengths of all slices were asserted.
             unsafe {
                 let bias = bias.map_or(target.splat(0.0), |bias| target.load(bias.as_ptr().add(at)));
-                let mut outputs = [bias; COLUMNS];
-                for tap_row in rows.clone() {
-                    let tap = kernel.as_ptr().add(first_tap + at).wrapping_offset((tap_row * K) as isize * tap_step);
-                    let mut taps = [bias; K];
-                    for (i, value) in taps.iter_mut().enumerate() {
-                        *value = target.load(tap.wrapping_offset(i as isize * tap_step));
-                    }
-                    let start = ((top + tap_row as isize) * g.width as isize + left) * g.channels as isize;
-                    let input = x.as_ptr().wrapping_offset(start).wrapping_add(at);
-                    for i in 0..(COLUMNS - 1) * STRIDE + K {
-                        if EDGE && (left + i as isize) as usize >= g.width {
-                            continue;
-                        }
-                        let value = target.load(input.wrapping_add(i * g.channels));
-                        for (column, output) in outputs.iter_mut().enumerate() {
-                            if i >= column * STRIDE && i - column * STRIDE < K {
-                                *output = target.mul_add(value, taps[i - column * STRIDE], *output);
-                            }
-                        }
-                    }
-                }
+                let mut outputs = if is_inside {
+                    Self::accumulate::<T, false>(target, convolution, row, left, at, bias)
+                } else {
+                    Self::accumulate::<T, true>(target, convolution, row, left, at, bias)
+                };
                 match_activation!(activation, function => {
                     for output in &mut outputs {
                         *output = function.value(target, *output);
                     }
                 });
-                for (column, &output) in outputs.iter().enumerate() {
-                    target.store(y.as_mut_ptr().add(column * g.channels + at), output);
+                for (i, &output) in outputs.iter().enumerate() {
+                    target.store(to.wrapping_offset(i as isize * y_strides.column).wrapping_add(at), output);
                 }
                 if let Some(sums) = &mut sums {
                     let sum = sums.as_mut_ptr().add(at);
@@ -121,5 +103,51 @@ impl<const K: usize, const STRIDE: usize, const COLUMNS: usize> Columns<'_, K, S
                 }
             }
         }
+    }
+}
+
+impl<const K: usize, const STRIDE: usize, const COLUMNS: usize> Tile<'_, K, STRIDE, COLUMNS> {
+    /// The sums for `COLUMNS` outputs at the vector of channels from `at` on, starting from `bias`.
+    ///
+    /// `EDGE`: part of the window, which starts at input column `left`, is beyond the picture's left or right edge.
+    ///
+    /// # Safety
+    ///
+    /// The convolution must be consistent with `K` and `STRIDE`, `row` one of its outputs, `at + LANES` ≤ channels.
+    #[inline(always)]
+    unsafe fn accumulate<T: Target, const EDGE: bool>(
+        target: T,
+        convolution: &Convolution<'_>,
+        row: usize,
+        left: isize,
+        at: usize,
+        bias: T::Vector,
+    ) -> [T::Vector; COLUMNS] {
+        let Convolution { channels, rows, columns, x, kernel, kernel_strides, .. } = *convolution;
+        let top = rows.first_input(row);
+        let mut outputs = [bias; COLUMNS];
+        for tap_row in rows.taps_at(row) {
+            let tap = kernel.as_ptr().wrapping_offset(kernel_strides.at(tap_row, 0)).wrapping_add(at);
+            let mut taps = [bias; K];
+            for (i, value) in taps.iter_mut().enumerate() {
+                // SAFETY: the tap is one of the kernel's.
+                *value = unsafe { target.load(tap.wrapping_offset(i as isize * kernel_strides.column)) };
+            }
+            let pixel = (top + tap_row as isize) * columns.inputs as isize + left;
+            let input = x.as_ptr().wrapping_offset(pixel * channels as isize).wrapping_add(at);
+            for i in 0..(COLUMNS - 1) * STRIDE + K {
+                if EDGE && (left + i as isize) as usize >= columns.inputs {
+                    continue;
+                }
+                // SAFETY: the row is one that the tap meets, and the column is inside, too.
+                let value = unsafe { target.load(input.wrapping_add(i * channels)) };
+                for (column, output) in outputs.iter_mut().enumerate() {
+                    if i >= column * STRIDE && i - column * STRIDE < K {
+                        *output = target.mul_add(value, taps[i - column * STRIDE], *output);
+                    }
+                }
+            }
+        }
+        outputs
     }
 }

@@ -4,11 +4,13 @@
 //! right; taps in the padding are left out. How many columns are computed together doesn't show in the result.
 
 mod columns;
+mod convolution;
 mod gradient;
 mod plain;
 
 use crate::simd::{Routine, Target};
 use crate::{Activation, Kernels};
+use convolution::{Axis, Convolution, Strides};
 
 /// The geometry of a depthwise convolution.
 ///
@@ -37,49 +39,45 @@ pub struct Depthwise {
 }
 
 impl Depthwise {
-    /// The number of input elements.
-    fn input_len(&self) -> usize {
-        self.height * self.width * self.channels
+    /// Whether slices of these lengths are an input, an output and a kernel of this geometry.
+    fn fits(&self, x: usize, y: usize, kernel: usize) -> bool {
+        // Checked, as unsafe code relies on it: a product that wrapped could match a short slice.
+        let elements = |[rows, columns]: [usize; 2]| rows.checked_mul(columns)?.checked_mul(self.channels);
+        elements([self.height, self.width]) == Some(x)
+            && elements([self.out_height, self.out_width]) == Some(y)
+            && elements(self.kernel) == Some(kernel)
     }
 
-    /// The number of output elements.
-    fn output_len(&self) -> usize {
-        self.out_height * self.out_width * self.channels
+    /// # Panics
+    ///
+    /// If a slice doesn't have the length that the geometry gives it, or the stride is 0.
+    fn assert_fits(&self, x: &[f32], y: &[f32], kernel: &[f32]) {
+        assert!(
+            self.fits(x.len(), y.len(), kernel.len()),
+            "{} inputs, {} outputs and {} weights don't match {self:?}",
+            x.len(),
+            y.len(),
+            kernel.len()
+        );
+        assert!(self.stride > 0, "the stride must be > 0");
     }
 
-    fn kernel_len(&self) -> usize {
-        self.kernel[0] * self.kernel[1] * self.channels
+    /// How output rows meet input rows.
+    fn rows(&self) -> Axis {
+        let pad = self.pad_top as isize;
+        Axis { taps: self.kernel[0], stride: self.stride, pad, inputs: self.height, outputs: self.out_height }
     }
 
-    /// The kernel rows that meet the picture at output row `row`, and the input row that tap row 0 would meet.
-    fn rows_at(&self, row: usize) -> (std::ops::Range<usize>, isize) {
-        taps_inside(row, self.stride, self.pad_top, self.kernel[0], self.height)
+    /// How output columns meet input columns.
+    fn columns(&self) -> Axis {
+        let pad = self.pad_left as isize;
+        Axis { taps: self.kernel[1], stride: self.stride, pad, inputs: self.width, outputs: self.out_width }
     }
 
-    /// The kernel columns that meet the picture at output column `column`, and the input column that tap column 0 would meet.
-    fn columns_at(&self, column: usize) -> (std::ops::Range<usize>, isize) {
-        taps_inside(column, self.stride, self.pad_left, self.kernel[1], self.width)
+    /// Where kernel rows and columns lie in the kernel.
+    fn kernel_strides(&self) -> Strides {
+        Strides::row_major(self.kernel[1], self.channels)
     }
-
-    /// The convolution over `dy` that gives `dx`, with the kernel turned by half a turn. Only where the stride is 1.
-    fn mirrored(&self) -> Option<Self> {
-        let [kernel_height, kernel_width] = self.kernel;
-        (self.stride == 1 && self.pad_top < kernel_height && self.pad_left < kernel_width).then(|| Self {
-            height: self.out_height,
-            width: self.out_width,
-            pad_top: kernel_height - 1 - self.pad_top,
-            pad_left: kernel_width - 1 - self.pad_left,
-            out_height: self.height,
-            out_width: self.width,
-            ..*self
-        })
-    }
-}
-
-/// In one direction: the taps of `0..taps` that fall inside `0..len` for output `position`, and where tap 0 falls.
-fn taps_inside(position: usize, stride: usize, pad: usize, taps: usize, len: usize) -> (std::ops::Range<usize>, isize) {
-    let start = position * stride;
-    (pad.saturating_sub(start).min(taps)..(len + pad).saturating_sub(start).min(taps), start as isize - pad as isize)
 }
 
 impl Kernels {
@@ -91,7 +89,7 @@ impl Kernels {
     ///
     /// # Panics
     ///
-    /// If a length doesn't match `g`.
+    /// If a length doesn't match `g`, or the stride is 0.
     #[expect(clippy::too_many_arguments, reason = "the operands of one fused operation")]
     pub fn depthwise(
         &self,
@@ -103,16 +101,24 @@ impl Kernels {
         y: &mut [f32],
         sums: Option<&mut [f32]>,
     ) {
-        assert_eq!(x.len(), g.input_len(), "x must be height×width×channels");
-        assert_eq!(kernel.len(), g.kernel_len(), "the kernel must be kh×kw×channels");
-        assert_eq!(y.len(), g.output_len(), "y must be out_height×out_width×channels");
+        g.assert_fits(x, y, kernel);
         assert!(bias.is_none_or(|bias| bias.len() == g.channels), "the bias must have one element for each channel");
         assert!(
             sums.as_ref().is_none_or(|sums| sums.len() == g.channels),
             "sums must have one element for each channel"
         );
-        let convolution = Convolution { g, x, kernel, mirrored: false, bias, activation };
-        self.call(Run { convolution, y, sums });
+        let convolution = Convolution {
+            channels: g.channels,
+            rows: g.rows(),
+            columns: g.columns(),
+            x,
+            kernel,
+            kernel_strides: g.kernel_strides(),
+            y_strides: Strides::row_major(g.out_width, g.channels),
+            bias,
+            activation,
+        };
+        self.call(Forward { convolution, y, sums });
     }
 
     /// `dx = ∂/∂x Σ dy · conv(x)`; what dx held is overwritten.
@@ -125,17 +131,8 @@ impl Kernels {
     ///
     /// If a length doesn't match `g`, or the stride is 0.
     pub fn depthwise_input_gradient(&self, g: &Depthwise, dy: &[f32], kernel: &[f32], dx: &mut [f32]) {
-        assert!(g.stride > 0, "the stride must be > 0");
-        assert_eq!(dy.len(), g.output_len(), "dy must be out_height×out_width×channels");
-        assert_eq!(kernel.len(), g.kernel_len(), "the kernel must be kh×kw×channels");
-        assert_eq!(dx.len(), g.input_len(), "dx must be height×width×channels");
-        if let Some(g) = &g.mirrored() {
-            let activation = Activation::Linear;
-            let convolution = Convolution { g, x: dy, kernel, mirrored: true, bias: None, activation };
-            self.call(Run { convolution, y: dx, sums: None });
-        } else {
-            self.call(gradient::Input { g, dy, kernel, dx });
-        }
+        g.assert_fits(dx, dy, kernel);
+        self.call(gradient::Input { g, dy, kernel, dx });
     }
 
     /// `dkernel += ∂/∂kernel Σ dy · conv(x)`.
@@ -146,68 +143,40 @@ impl Kernels {
     ///
     /// # Panics
     ///
-    /// If a length doesn't match `g`.
+    /// If a length doesn't match `g`, or the stride is 0.
     pub fn depthwise_kernel_gradient(&self, g: &Depthwise, x: &[f32], dy: &[f32], dkernel: &mut [f32]) {
-        assert_eq!(x.len(), g.input_len(), "x must be height×width×channels");
-        assert_eq!(dy.len(), g.output_len(), "dy must be out_height×out_width×channels");
-        assert_eq!(dkernel.len(), g.kernel_len(), "dkernel must be kh×kw×channels");
+        g.assert_fits(x, dy, dkernel);
         self.call(gradient::Kernel { g, x, dy, dkernel });
     }
 }
 
-/// The operands of a convolution.
-#[derive(Clone, Copy)]
-struct Convolution<'a> {
-    g: &'a Depthwise,
-    x: &'a [f32],
-    kernel: &'a [f32],
-    /// Whether the kernel is read from its last tap to its first.
-    mirrored: bool,
-    bias: Option<&'a [f32]>,
-    activation: Activation,
-}
-
-impl Convolution<'_> {
-    /// Whether the slices are as long as the geometry says: what the unsafe code relies on.
-    fn is_consistent(&self) -> bool {
-        self.x.len() == self.g.input_len()
-            && self.kernel.len() == self.g.kernel_len()
-            && self.bias.is_none_or(|bias| bias.len() == self.g.channels)
-    }
-
-    /// The offset of tap 0 in the kernel, and the distance to the next tap.
-    #[inline(always)]
-    fn taps(&self) -> (usize, isize) {
-        let channels = self.g.channels;
-        if self.mirrored { (self.kernel.len() - channels, -(channels as isize)) } else { (0, channels as isize) }
-    }
-}
-
-struct Run<'a> {
+struct Forward<'a> {
     convolution: Convolution<'a>,
     y: &'a mut [f32],
     sums: Option<&'a mut [f32]>,
 }
 
-impl Routine for Run<'_> {
+impl Routine for Forward<'_> {
     #[inline(always)]
     fn run<T: Target>(self, target: T) {
-        let Self { convolution, y, mut sums } = self;
-        let g = convolution.g;
-        if convolution.kernel.is_empty() || y.is_empty() {
-            plain::convolve(target, convolution, 0, y, sums);
-            return;
-        }
-        // The register tiles do whole vectors of channels; what is left over, and other kernels, take the plain way.
-        let whole = match (g.kernel, g.stride) {
-            ([3, 3], 1) => columns::convolve::<T, 3, 1>(target, convolution, y, sums.as_deref_mut()),
-            ([3, 3], 2) => columns::convolve::<T, 3, 2>(target, convolution, y, sums.as_deref_mut()),
-            ([5, 5], 1) => columns::convolve::<T, 5, 1>(target, convolution, y, sums.as_deref_mut()),
-            ([5, 5], 2) => columns::convolve::<T, 5, 2>(target, convolution, y, sums.as_deref_mut()),
-            _ => 0,
-        };
-        if whole < g.channels {
-            plain::convolve(target, convolution, whole, y, sums);
-        }
+        convolve(target, &self.convolution, self.y, self.sums);
+    }
+}
+
+/// Register tiles for whole vectors of channels and the kernels that networks use; the plain way for the rest.
+#[inline(always)]
+fn convolve<T: Target>(target: T, convolution: &Convolution<'_>, y: &mut [f32], mut sums: Option<&mut [f32]>) {
+    convolution.assert_consistent(y.len(), sums.as_deref());
+    let whole = match (convolution.columns.taps, convolution.columns.stride) {
+        (1, 1) => columns::convolve::<T, 1, 1>(target, convolution, y, sums.as_deref_mut()),
+        (2, 1) => columns::convolve::<T, 2, 1>(target, convolution, y, sums.as_deref_mut()),
+        (3, 1) => columns::convolve::<T, 3, 1>(target, convolution, y, sums.as_deref_mut()),
+        (3, 2) => columns::convolve::<T, 3, 2>(target, convolution, y, sums.as_deref_mut()),
+        (5, 1) => columns::convolve::<T, 5, 1>(target, convolution, y, sums.as_deref_mut()),
+        (5, 2) => columns::convolve::<T, 5, 2>(target, convolution, y, sums.as_deref_mut()),
+        _ => 0,
+    };
+    if whole < convolution.channels {
+        plain::convolve(target, convolution, whole, y, sums);
     }
 }

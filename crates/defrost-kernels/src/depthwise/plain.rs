@@ -8,25 +8,25 @@ use crate::simd::{Partial, Simd, Step, Target, sweep};
 #[inline(always)]
 pub(super) fn convolve<T: Target>(
     target: T,
-    convolution: Convolution<'_>,
+    convolution: &Convolution<'_>,
     first: usize,
     y: &mut [f32],
     mut sums: Option<&mut [f32]>,
 ) {
-    let g = convolution.g;
-    assert!(convolution.is_consistent() && y.len() == g.output_len() && first <= g.channels);
-    assert!(sums.as_ref().is_none_or(|sums| sums.len() == g.channels));
+    let channels = convolution.channels;
+    convolution.assert_consistent(y.len(), sums.as_deref());
+    assert!(first == 0 || (first < channels && channels - first < T::LANES));
     match_activation!(convolution.activation, function => {
-        for row in 0..g.out_height {
-            for column in 0..g.out_width {
-                let y = &mut y[(row * g.out_width + column) * g.channels..][..g.channels];
-                let mut position = Position { convolution, row, column, y, sums: sums.as_deref_mut(), function };
-                // SAFETY: the step stays within the channels, and the lengths of all slices were asserted.
+        for row in 0..convolution.rows.outputs {
+            for column in 0..convolution.columns.outputs {
+                let (y, sums) = (&mut *y, sums.as_deref_mut());
+                let mut position = Position { convolution, row, column, y, sums, function };
+                // SAFETY: the steps stay within the channels, and the lengths of all slices were asserted.
                 unsafe {
                     if first == 0 {
-                        sweep(target, g.channels, &mut position);
+                        sweep(target, channels, &mut position);
                     } else {
-                        position.step(Partial::new(target, g.channels - first), first);
+                        position.step(Partial::new(target, channels - first), first);
                     }
                 }
             }
@@ -35,10 +35,9 @@ pub(super) fn convolve<T: Target>(
 }
 
 struct Position<'a, F> {
-    convolution: Convolution<'a>,
+    convolution: &'a Convolution<'a>,
     row: usize,
     column: usize,
-    /// The channels of this position.
     y: &'a mut [f32],
     sums: Option<&'a mut [f32]>,
     function: F,
@@ -47,23 +46,22 @@ struct Position<'a, F> {
 impl<F: Function> Step for Position<'_, F> {
     #[inline(always)]
     unsafe fn step<S: Simd>(&mut self, s: S, at: usize) {
-        let Convolution { g, x, kernel, bias, .. } = self.convolution;
-        let (tap_rows, top) = g.rows_at(self.row);
-        let (tap_columns, left) = g.columns_at(self.column);
-        let (first_tap, tap_step) = if kernel.is_empty() { (0, 0) } else { self.convolution.taps() };
-        // SAFETY: the caller keeps the vector within the channels; the taps are those inside the picture.
+        let Self { convolution, row, column, .. } = *self;
+        let Convolution { channels, rows, columns, x, kernel, kernel_strides, y_strides, bias, .. } = *convolution;
+        let (top, left) = (rows.first_input(row), columns.first_input(column));
+        // SAFETY: the caller keeps the vector within the channels; the taps are those that meet the picture.
         unsafe {
             let mut value = bias.map_or(s.splat(0.0), |bias| s.load(bias.as_ptr().add(at)));
-            for tap_row in tap_rows {
-                for tap_column in tap_columns.clone() {
-                    let tap = (tap_row * g.kernel[1] + tap_column) as isize * tap_step + (first_tap + at) as isize;
-                    let pixel = (top + tap_row as isize) * g.width as isize + left + tap_column as isize;
-                    let input = s.load(x.as_ptr().offset(pixel * g.channels as isize).add(at));
-                    value = s.mul_add(input, s.load(kernel.as_ptr().offset(tap)), value);
+            for tap_row in rows.taps_at(row) {
+                for tap_column in columns.taps_at(column) {
+                    let pixel = (top + tap_row as isize) * columns.inputs as isize + left + tap_column as isize;
+                    let input = s.load(x.as_ptr().offset(pixel * channels as isize).add(at));
+                    let tap = s.load(kernel.as_ptr().offset(kernel_strides.at(tap_row, tap_column)).add(at));
+                    value = s.mul_add(input, tap, value);
                 }
             }
             value = self.function.value(s, value);
-            s.store(self.y.as_mut_ptr().add(at), value);
+            s.store(self.y.as_mut_ptr().offset(y_strides.at(row, column)).add(at), value);
             if let Some(sums) = &mut self.sums {
                 let sum = sums.as_mut_ptr().add(at);
                 s.store(sum, s.add(s.load(sum), value));

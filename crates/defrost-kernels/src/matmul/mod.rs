@@ -9,6 +9,7 @@
 //! The blocking follows Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS 34(3), 2008: a
 //! panel of B stays in the first-level cache while the rows of A pass by. A is small here and is read where it lies.
 
+mod finish;
 mod pack;
 mod tile;
 
@@ -16,7 +17,7 @@ pub use pack::Packed;
 
 use crate::simd::{Routine, Target};
 use crate::{Activation, Kernels};
-use tile::{Output, call_tile};
+use tile::{Output, Seed, call_tile};
 
 /// Vectors in a panel of B, and the width of the register tile.
 pub(crate) const PANEL_VECTORS: usize = 2;
@@ -98,12 +99,12 @@ impl Kernels {
         let (m, n) = (a.rows, b.cols());
         assert!(a.is_within(), "A reaches beyond its data");
         assert_eq!(a.cols, b.rows(), "A's columns must match B's rows");
-        assert_eq!(c.len(), m * n, "C must be m×n");
+        assert_eq!(Some(c.len()), m.checked_mul(n), "C must be m×n");
         if let Some(bias) = epilogue.bias {
             assert_eq!(bias.len(), n, "the bias must have one element for each column");
         }
         if let Some(residual) = epilogue.residual {
-            assert_eq!(residual.len(), m * n, "the residual must be m×n");
+            assert_eq!(residual.len(), c.len(), "the residual must be m×n");
         }
         if epilogue.accumulate {
             assert!(
@@ -128,11 +129,12 @@ impl Routine for Product<'_> {
         let Self { a, b, c, epilogue } = self;
         let (m, k, n) = (a.rows, a.cols, b.cols());
         b.assert_packed_for(T::LANES);
+        let has_finish = epilogue.activation != Activation::Linear || epilogue.residual.is_some();
         let chunks = k.div_ceil(CHUNK).max(1);
         let depth = k.div_ceil(chunks);
         for chunk in 0..chunks {
             let (from, to) = ((chunk * depth).min(k), ((chunk + 1) * depth).min(k));
-            let last = chunk + 1 == chunks;
+            let is_last = chunk + 1 == chunks;
             let block = block_rows(to - from, T::TILE_ROWS);
             for block_start in (0..m).step_by(block) {
                 let rows = block.min(m - block_start);
@@ -143,16 +145,19 @@ impl Routine for Product<'_> {
                         let row = block_start + tile * rows / tiles;
                         let end = block_start + (tile + 1) * rows / tiles;
                         let at = row * n + panel.column;
-                        let output = Output {
-                            c: &mut c[at..],
-                            stride: n,
-                            bias: epilogue.bias.map(|bias| &bias[panel.column..]),
-                            add: epilogue.accumulate || chunk > 0,
-                            activation: if last { epilogue.activation } else { Activation::Linear },
-                            residual: epilogue.residual.filter(|_| last).map(|residual| &residual[at..]),
-                        };
                         let a_tile = a.data.get(row * a.row_stride + from * a.col_stride..).unwrap_or_default();
+                        let seed = match epilogue.bias {
+                            _ if epilogue.accumulate || chunk > 0 => Seed::Output,
+                            Some(bias) => Seed::Bias(&bias[panel.column..]),
+                            None => Seed::Zero,
+                        };
+                        let output = Output { c: &mut c[at..], stride: n, seed };
                         call_tile(target, end - row, a_tile, [a.row_stride, a.col_stride], panel, output);
+                        if is_last && has_finish {
+                            let residual = epilogue.residual.map(|residual| &residual[at..]);
+                            let (c, shape) = (&mut c[at..], [end - row, panel.width]);
+                            finish::call(target, epilogue.activation, c, residual, shape, n);
+                        }
                     }
                 }
             }

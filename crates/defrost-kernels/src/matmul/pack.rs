@@ -90,7 +90,6 @@ impl Routine for Pack<'_> {
     fn run<T: Target>(self, _: T) {
         let Self { b, out } = self;
         (out.rows, out.cols, out.lanes) = (b.rows, b.cols, T::LANES);
-        out.data.clear();
         out.data.resize(b.rows * b.cols.next_multiple_of(T::LANES), 0.0);
         if b.rows == 0 {
             return;
@@ -101,33 +100,15 @@ impl Routine for Pack<'_> {
             let padded = width.next_multiple_of(T::LANES);
             let panel = &mut out.data[column * b.rows..][..padded * b.rows];
             let from = &b.data[column * b.col_stride..];
-            if b.col_stride == 1 {
-                for (row, to) in panel.chunks_exact_mut(padded).enumerate() {
+            for (row, to) in panel.chunks_exact_mut(padded).enumerate() {
+                to[width..].fill(0.0);
+                if b.col_stride == 1 {
                     to[..width].copy_from_slice(&from[row * b.row_stride..][..width]);
+                } else {
+                    // Neighbouring rows read from the same cache lines, as many as the panel is wide.
+                    let row = from[row * b.row_stride..].iter().step_by(b.col_stride.max(1));
+                    to[..width].iter_mut().zip(row).for_each(|(to, &value)| *to = value);
                 }
-            } else {
-                transpose(from, [b.row_stride, b.col_stride], [b.rows, width], panel, padded);
-            }
-        }
-    }
-}
-
-/// Copies a strided matrix into rows `padded` apart, a square block at a time, so that both sides stay in the cache.
-#[inline(always)]
-fn transpose(
-    from: &[f32],
-    [row_stride, col_stride]: [usize; 2],
-    [rows, cols]: [usize; 2],
-    to: &mut [f32],
-    padded: usize,
-) {
-    const BLOCK: usize = 16;
-    for row in (0..rows).step_by(BLOCK) {
-        let height = BLOCK.min(rows - row);
-        for col in 0..cols {
-            let column = &from[row * row_stride + col * col_stride..];
-            for i in 0..height {
-                to[(row + i) * padded + col] = column[i * row_stride];
             }
         }
     }

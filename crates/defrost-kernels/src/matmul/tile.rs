@@ -1,24 +1,29 @@
-//! The register tile: a few rows of A times a panel of B, with the epilogue.
+//! The register tile: a few rows of A times a panel of B.
+//!
+//! The loops over the tile's rows and vectors have constant bounds and short bodies, so that compilers unroll them and keep
+//! the sums in registers. That is why the activation is not here.
 
 use super::PANEL_VECTORS;
 use super::pack::Panel;
-use crate::Activation;
-use crate::activation::{Function, match_activation};
 use crate::simd::{Partial, Routine, Simd, Target};
 
-/// Where a tile's result goes, and by which way.
+/// What the product is added to.
+#[derive(Clone, Copy)]
+pub(super) enum Seed<'a> {
+    /// The bias, from the tile's first column on.
+    Bias(&'a [f32]),
+    /// What C holds.
+    Output,
+    Zero,
+}
+
+/// Where a tile's result goes.
 pub(super) struct Output<'a> {
     /// C from the tile's first element on.
     pub(super) c: &'a mut [f32],
-    /// Distance between C's rows, and the residual's.
+    /// Distance between C's rows.
     pub(super) stride: usize,
-    /// From the tile's first column on.
-    pub(super) bias: Option<&'a [f32]>,
-    /// Whether to add to what C holds, in place of the bias.
-    pub(super) add: bool,
-    pub(super) activation: Activation,
-    /// From the tile's first element on.
-    pub(super) residual: Option<&'a [f32]>,
+    pub(super) seed: Seed<'a>,
 }
 
 /// Computes a tile of `rows` ≤ [`Target::TILE_ROWS`] rows; `a` starts at its first element.
@@ -58,14 +63,10 @@ impl<const ROWS: usize, const VECTORS: usize> Routine for Tile<'_, ROWS, VECTORS
     fn run<T: Target>(self, target: T) {
         let [row_stride, col_stride] = self.strides;
         let Panel { data: b, depth, width, .. } = self.b;
-        let Output { c, stride, bias, add, activation, residual } = self.output;
-        let end = (ROWS - 1) * stride + width;
+        let Output { c, stride, seed } = self.output;
+        assert!(width > (VECTORS - 1) * T::LANES && width <= VECTORS * T::LANES && width <= ZEROS.len());
         assert!(depth == 0 || (ROWS - 1) * row_stride + (depth - 1) * col_stride < self.a.len());
-        assert!(
-            b.len() == depth * VECTORS * T::LANES && width > (VECTORS - 1) * T::LANES && width <= VECTORS * T::LANES
-        );
-        assert!(width <= ZEROS.len());
-        assert!(c.len() >= end && residual.is_none_or(|r| r.len() >= end) && bias.is_none_or(|b| b.len() >= width));
+        assert!(b.len() == depth * VECTORS * T::LANES && c.len() >= (ROWS - 1) * stride + width);
 
         let mut sums = [[target.splat(0.0); VECTORS]; ROWS];
         let (mut a, mut b) = (self.a.as_ptr(), b.as_ptr());
@@ -87,56 +88,30 @@ impl<const ROWS: usize, const VECTORS: usize> Routine for Tile<'_, ROWS, VECTORS
             }
         }
 
-        // What is not there is a row of zeros: no branches, and the sums stay in registers.
-        let seed = match bias {
-            _ if add => (c.as_ptr(), stride),
-            Some(bias) => (bias.as_ptr(), 0),
-            None => (ZEROS.as_ptr(), 0),
+        // The seed is a matrix, too, whose rows may all be the same one; so there are no branches among the stores.
+        let (seed, seed_stride) = match seed {
+            Seed::Bias(bias) => (&bias[..width], 0),
+            Seed::Output => (&*c, stride),
+            Seed::Zero => (&ZEROS[..width], 0),
         };
-        let residual = residual.map_or((ZEROS.as_ptr(), 0), |residual| (residual.as_ptr(), stride));
-        let c = c.as_mut_ptr();
+        let (seed, c) = (seed.as_ptr(), c.as_mut_ptr());
         let last = Partial::new(target, width - (VECTORS - 1) * T::LANES);
-        match_activation!(activation, function => {
-            for (i, sums) in sums.iter().enumerate() {
-                for (j, &sum) in sums.iter().enumerate() {
-                    let column = j * T::LANES;
-                    // SAFETY: the vector lies within C, the residual, the bias and the zeros, asserted above.
-                    unsafe {
-                        let seed = seed.0.add(i * seed.1 + column);
-                        let residual = residual.0.add(i * residual.1 + column);
-                        let to = c.add(i * stride + column);
-                        if j + 1 < VECTORS {
-                            finish(target, function, sum, seed, residual, to);
-                        } else {
-                            finish(last, function, sum, seed, residual, to);
-                        }
+        for (i, sums) in sums.iter().enumerate() {
+            for (j, &sum) in sums.iter().enumerate() {
+                let column = j * T::LANES;
+                // SAFETY: the vector lies within C and the seed; their lengths were asserted.
+                unsafe {
+                    let (seed, to) = (seed.add(i * seed_stride + column), c.add(i * stride + column));
+                    if j + 1 < VECTORS {
+                        target.store(to, target.add(sum, target.load(seed)));
+                    } else {
+                        last.store(to, last.add(sum, last.load(seed)));
                     }
                 }
             }
-        });
+        }
     }
 }
 
 /// As many as the widest panel has.
 static ZEROS: [f32; 32] = [0.0; 32];
-
-/// Stores `f(sum + seed) + residual`.
-///
-/// # Safety
-///
-/// The pointers must be valid for as many floats as `s` loads and stores.
-#[inline(always)]
-unsafe fn finish<S: Simd>(
-    s: S,
-    function: impl Function,
-    sum: S::Vector,
-    seed: *const f32,
-    residual: *const f32,
-    to: *mut f32,
-) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let value = function.value(s, s.add(sum, s.load(seed)));
-        s.store(to, s.add(value, s.load(residual)));
-    }
-}

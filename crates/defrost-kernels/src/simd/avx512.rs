@@ -64,11 +64,6 @@ impl Simd for Avx512 {
         unsafe { _mm512_fmadd_ps(a, b, c) }
     }
     #[inline(always)]
-    fn neg_mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
-        // SAFETY: see above.
-        unsafe { _mm512_fnmadd_ps(a, b, c) }
-    }
-    #[inline(always)]
     fn min(self, a: __m512, b: __m512) -> __m512 {
         // SAFETY: see above.
         unsafe { _mm512_min_ps(a, b) }
@@ -92,8 +87,10 @@ impl Simd for Avx512 {
     fn reciprocal(self, a: __m512) -> __m512 {
         // The estimate is good to 14 bits; one Newton step doubles that. A division would take twice the time.
         // SAFETY: see above.
-        let estimate = unsafe { _mm512_rcp14_ps(a) };
-        self.mul(estimate, self.neg_mul_add(a, estimate, self.splat(2.0)))
+        unsafe {
+            let estimate = _mm512_rcp14_ps(a);
+            _mm512_mul_ps(estimate, _mm512_fnmadd_ps(a, estimate, _mm512_set1_ps(2.0)))
+        }
     }
     #[inline(always)]
     fn select_greater(self, a: __m512, b: __m512, yes: __m512, no: __m512) -> __m512 {

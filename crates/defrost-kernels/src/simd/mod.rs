@@ -45,8 +45,6 @@ pub(crate) trait Simd: Copy {
     fn mul(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// `a * b + c`, in one rounding where the instruction set can.
     fn mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
-    /// `c - a * b`, in one rounding where the instruction set can.
-    fn neg_mul_add(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector;
     /// The smaller; `b` where it is NaN.
     fn min(self, a: Self::Vector, b: Self::Vector) -> Self::Vector;
     /// The greater; `b` where it is NaN.
@@ -140,10 +138,6 @@ impl<T: Target> Simd for Partial<T> {
     #[inline(always)]
     fn mul_add(self, a: T::Vector, b: T::Vector, c: T::Vector) -> T::Vector {
         self.target.mul_add(a, b, c)
-    }
-    #[inline(always)]
-    fn neg_mul_add(self, a: T::Vector, b: T::Vector, c: T::Vector) -> T::Vector {
-        self.target.neg_mul_add(a, b, c)
     }
     #[inline(always)]
     fn min(self, a: T::Vector, b: T::Vector) -> T::Vector {

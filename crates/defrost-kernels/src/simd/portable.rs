@@ -55,10 +55,6 @@ impl Simd for Portable {
         lanes!(i => a[i] * b[i] + c[i])
     }
     #[inline(always)]
-    fn neg_mul_add(self, a: Vector, b: Vector, c: Vector) -> Vector {
-        lanes!(i => c[i] - a[i] * b[i])
-    }
-    #[inline(always)]
     fn min(self, a: Vector, b: Vector) -> Vector {
         lanes!(i => if a[i] < b[i] { a[i] } else { b[i] })
     }
