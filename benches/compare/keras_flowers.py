@@ -109,4 +109,5 @@ def main(folder, weights, seed=0):
     print(f"seconds {time.perf_counter() - BEGUN:.2f}")
 
 
-main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))
