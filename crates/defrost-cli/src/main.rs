@@ -1,5 +1,7 @@
 //! The program `defrost`: arguments in, the library's work, words and data out.
 
+#![forbid(unsafe_code)]
+
 mod args;
 mod commands;
 mod environment;

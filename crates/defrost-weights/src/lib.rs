@@ -7,6 +7,8 @@
 //! assert_eq!(defrost_weights::efficientnet_lite0().len(), 13_675_016);
 //! ```
 
+#![forbid(unsafe_code)]
+
 /// SHA-256 of the bytes that [`efficientnet_lite0`] gives.
 pub const EFFICIENTNET_LITE0_SHA256: &str = "fe48cb911874a21f1637dc028f6017262baef50d6aac125417fb6e3fc0fa8177";
 
