@@ -107,8 +107,8 @@ impl Probe {
     /// When there are fewer than two classes or no more pictures than classes, or a feature isn't finite.
     pub fn fit(features: &[f32], labels: &[usize]) -> Result<Probe, ProbeError> {
         let pictures = labels.len();
-        let counts = count(labels);
-        let classes = counts.iter().filter(|&&count| count > 0).count();
+        let (labels, counts) = numbered(labels);
+        let classes = counts.len();
         if classes < 2 || pictures <= classes {
             return Err(ProbeError::TooFew { pictures, classes });
         }
@@ -124,7 +124,7 @@ impl Probe {
         let scale = kernel.trace() / pictures as f64;
         let square = features.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / pictures as f64;
         let scale = if scale > 1e-12 * square { scale } else { square.max(1.0) };
-        let targets = Targets::new(labels, &counts);
+        let targets = Targets::new(&labels, &counts);
 
         let left_out = |&lambda: &f64| targets.left_out_residuals(&kernel, lambda * scale);
         let residuals: Vec<Vec<f64>> = LAMBDAS.par_iter().map(left_out).collect();
@@ -137,7 +137,7 @@ impl Probe {
         let errors: Vec<f64> =
             residuals[best].chunks_exact(targets.classes).map(|row| squared(row) / baseline).collect();
         let correct = labels.iter().zip(residuals[best].chunks_exact(targets.classes));
-        let correct = correct.filter(|(label, residual)| targets.predicted(**label, residual) == **label).count();
+        let correct = correct.filter(|(label, residual)| predicted(**label, residual) == **label).count();
         Ok(Probe {
             pictures,
             classes,
@@ -165,17 +165,30 @@ impl Probe {
     }
 }
 
-fn count(labels: &[usize]) -> Vec<usize> {
-    let mut counts = vec![0; labels.iter().max().map_or(0, |&label| label + 1)];
-    labels.iter().for_each(|&label| counts[label] += 1);
-    counts
+/// The labels as numbers without gaps, and how many pictures each has.
+fn numbered(labels: &[usize]) -> (Vec<usize>, Vec<usize>) {
+    let mut known = labels.to_vec();
+    known.sort_unstable();
+    known.dedup();
+    let mut counts = vec![0; known.len()];
+    let mut number = |label: &usize| {
+        let number = known.partition_point(|other| other < label);
+        counts[number] += 1;
+        number
+    };
+    (labels.iter().map(&mut number).collect(), counts)
+}
+
+/// The class with the largest prediction for a picture of `label`, the first of equals.
+fn predicted(label: usize, residual: &[f64]) -> usize {
+    let prediction = |class: usize| f64::from(u8::from(class == label)) - residual[class];
+    let larger = |best: usize, class: usize| if prediction(class) > prediction(best) { class } else { best };
+    (1..residual.len()).fold(0, larger)
 }
 
 /// One-of-K targets, centred.
 struct Targets {
     classes: usize,
-    /// The share of each class.
-    shares: Vec<f64>,
     /// n × K
     centred: Vec<f64>,
 }
@@ -187,7 +200,7 @@ impl Targets {
             shares.iter().enumerate().map(move |(class, share)| f64::from(u8::from(class == label)) - share)
         };
         let centred = labels.iter().flat_map(row).collect();
-        Targets { classes: counts.len(), shares, centred }
+        Targets { classes: counts.len(), centred }
     }
 
     /// The mean squared error of guessing the shares of all other pictures.
@@ -220,14 +233,6 @@ impl Targets {
             residual.iter_mut().for_each(|alpha| *alpha *= factor);
         }
         alpha
-    }
-
-    /// The class with the largest prediction for a picture of `label`, the first of equals.
-    fn predicted(&self, label: usize, residual: &[f64]) -> usize {
-        let prediction = |class: usize| f64::from(u8::from(class == label)) - residual[class];
-        let larger = |best: usize, class: usize| if prediction(class) > prediction(best) { class } else { best };
-        // A class without pictures can't win: it is predicted to be absent, exactly.
-        (0..self.classes).filter(|&class| self.shares[class] > 0.0).reduce(larger).unwrap_or(label)
     }
 }
 
@@ -392,7 +397,8 @@ mod tests {
             let labels = labels(pictures, 3);
             let features = features(pictures, dimensions, &labels, 1.0);
             let kernel = Symmetric::products_of_centred_rows(&features, dimensions);
-            let targets = Targets::new(&labels, &count(&labels));
+            let (labels, counts) = numbered(&labels);
+            let targets = Targets::new(&labels, &counts);
             let residuals = targets.left_out_residuals(&kernel, lambda);
             let row = |row: &[f32]| row.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
             let rows: Vec<Vec<f64>> = features.chunks_exact(dimensions).map(row).collect();

@@ -151,7 +151,7 @@ impl Tap {
         // From the cut downwards: the first candidate is the latest, a later one replaces it only if strictly smaller.
         let (mut best, mut rerun) = (None, 0);
         for index in (0..effective).rev() {
-            if crossed_by_every_path(graph, index) {
+            if Tap(index).is_crossed_by_every_path(graph) {
                 match best {
                     None => best = Some(index),
                     Some(latest) if rerun as f64 <= budget && size(index) < size(latest) => best = Some(index),
@@ -168,11 +168,11 @@ impl Tap {
     pub fn is_partial(self, graph: &Graph) -> bool {
         graph.layers()[..=self.0].iter().any(|layer| layer.params.iter().any(|param| param.trainable))
     }
-}
 
-/// Whether the output of `index` is the only tensor made up to there that a later layer reads.
-fn crossed_by_every_path(graph: &Graph, index: LayerIndex) -> bool {
-    graph.layers()[index + 1..].iter().flat_map(|layer| &layer.inputs).all(|&input| input >= index)
+    /// Whether this is the only tensor made up to there that a later layer reads.
+    pub fn is_crossed_by_every_path(self, graph: &Graph) -> bool {
+        graph.layers()[self.0 + 1..].iter().flat_map(|layer| &layer.inputs).all(|&input| input >= self.0)
+    }
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use crate::loss::LossError;
 use crate::model::Model;
 use crate::predict::Predictor;
 use crate::progress::Progress;
-use crate::recipe::{self, BatchNorm, Precision, Recipe, RecipeErrors};
+use crate::recipe::{BatchNorm, Precision, Recipe, RecipeErrors};
 use crate::report::{self, FigureError, Lang};
 use crate::run::{self, RunDir, RunError};
 use crate::train::{self, Callback, Checkpoint, History, HistoryError, Settings, StagePlan, TrainError};
@@ -186,10 +186,7 @@ impl Job {
     }
 
     fn resize(&self) -> image::Resize {
-        match self.recipe.preprocess.resize {
-            recipe::Resize::Bilinear => image::Resize::Bilinear,
-            recipe::Resize::BilinearAntialias => image::Resize::BilinearAntialias,
-        }
+        self.recipe.preprocess.resize.into()
     }
 
     /// Where the features of the first trunk pass go; `None` where every stage begins at the picture.

@@ -120,6 +120,15 @@ pub enum Resize {
     Bilinear,
 }
 
+impl From<Resize> for crate::image::Resize {
+    fn from(resize: Resize) -> crate::image::Resize {
+        match resize {
+            Resize::BilinearAntialias => crate::image::Resize::BilinearAntialias,
+            Resize::Bilinear => crate::image::Resize::Bilinear,
+        }
+    }
+}
+
 /// How training pictures are varied: a table, or just the pipeline (`augment = "none"`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self", default, deny_unknown_fields)]
