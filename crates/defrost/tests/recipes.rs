@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use defrost::data::Validation;
 use defrost::graph::Cut;
-use defrost::recipe::{BatchNorm, Recipe, Resize, Stage, Warning, Weights};
+use defrost::image::Resize;
+use defrost::recipe::{BatchNorm, Recipe, Stage, Warning, Weights};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../recipes")

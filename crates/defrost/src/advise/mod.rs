@@ -104,7 +104,7 @@ pub fn advise(data: &Dataset, model: &Model, recipe: &Recipe, progress: Progress
     }
     let trunk = Trunk::new(model).ok_or(AdviseError::Unmeasurable { backbone: model.backbone.id })?;
     let sample = sample(data);
-    let seen = look(&trunk, &sample, model, recipe.preprocess.resize.into(), progress)?;
+    let seen = look(&trunk, &sample, model, recipe.preprocess.resize, progress)?;
     let (sights, labels): (Vec<Sight>, Vec<usize>) = seen.into_iter().unzip();
     let nearness = trunk.measure(&sights, &labels)?;
 

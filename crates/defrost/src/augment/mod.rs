@@ -48,7 +48,7 @@ use crate::rng::Stream;
 use frame::Frame;
 use step::{Effect, Kind, Step};
 
-pub use text::AugmentError;
+pub use text::{AugmentError, names};
 
 /// Every kind of step. A new one is a file and a line here.
 static KINDS: [&Kind; 9] = [

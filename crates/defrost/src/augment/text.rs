@@ -29,7 +29,8 @@ pub enum AugmentError {
     },
 }
 
-fn names() -> impl Iterator<Item = &'static str> {
+/// Every name that a line may hold: the steps', then the presets'.
+pub fn names() -> impl Iterator<Item = &'static str> {
     KINDS.iter().map(|kind| kind.name).chain(PRESETS.iter().map(|(name, _)| *name))
 }
 

@@ -22,7 +22,6 @@ use crate::exec::cpu::BatchNormMode;
 use crate::features::{Cache, Pictures, Rendering, Side};
 use crate::fs::FsError;
 use crate::graph::{Cut, CutError};
-use crate::image;
 use crate::loss::LossError;
 use crate::model::Model;
 use crate::predict::Predictor;
@@ -178,15 +177,11 @@ impl Job {
                 views: self.views,
                 augment_seed: self.recipe.augment.seed,
                 input_size: self.input_size(),
-                resize: self.resize(),
+                resize: self.recipe.preprocess.resize,
                 range: self.model.backbone.input,
                 strict: self.strict,
             },
         ))
-    }
-
-    fn resize(&self) -> image::Resize {
-        self.recipe.preprocess.resize.into()
     }
 
     /// Where the features of the first trunk pass go; `None` where every stage begins at the picture.
@@ -244,8 +239,8 @@ impl Job {
         crate::fs::write_atomic(&dir.join(run::CURVES_SVG), svg.as_bytes())?;
         crate::fs::write_atomic(&dir.join(run::CURVES_PNG), &report::to_png(&svg, PNG_SCALE)?)?;
 
-        let artefact =
-            Artefact::new(&self.model, self.input_size(), &self.recipe.head, &self.data.classes, self.resize());
+        let resize = self.recipe.preprocess.resize;
+        let artefact = Artefact::new(&self.model, self.input_size(), &self.recipe.head, &self.data.classes, resize);
         artefact.save(&dir.join(run::MODEL), &self.model)?;
         let validation = Evaluation::of_logits(&trained.validation, &self.data.classes, |picture| {
             pictures.sample(picture).path.clone()

@@ -56,7 +56,7 @@ pub struct StageOutcome {
     /// That were run.
     pub epochs: usize,
     /// At its first step.
-    pub learning_rate: f64,
+    pub learning_rate: f32,
     /// Layers of the backbone from the cut on, as Keras counts them.
     pub trainable_layers: usize,
     /// After its last epoch.
@@ -97,7 +97,7 @@ impl Outcome {
                 StageOutcome {
                     name: stage.name.clone(),
                     epochs,
-                    learning_rate: f64::from(stage.schedule.lr(0)),
+                    learning_rate: stage.schedule.lr(0),
                     trainable_layers: job.model.summary(stage.cut).trainable_layers,
                     val_accuracy: own.last().map_or(f64::NAN, |record| f64::from(record.val_accuracy)),
                     seconds: own.iter().map(|record| record.seconds).sum(),

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use stage::{BatchNorm, EarlyStopping, Epochs, Monitor, Stage};
 pub(crate) use tables::head as head_table;
-pub use tables::{Augment, Data, Precision, Preprocess, Resize, Weights};
+pub use tables::{Augment, Data, Precision, Preprocess, Weights};
 pub use text::RecipeErrors;
 pub use warnings::Warning;
 

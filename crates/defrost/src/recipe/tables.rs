@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::augment::{self, AugmentError, Pipeline};
 use crate::data::{DataOptions, LimitPerClass, Validation};
+use crate::image::Resize;
 use crate::settings::Checks;
 
 /// Where the backbone's weights come from: `"pretrained"`, `"none"`, or a file or run.
@@ -109,26 +111,6 @@ pub struct Preprocess {
     pub resize: Resize,
 }
 
-/// How a picture is brought to the network's size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Resize {
-    /// Bilinear, with a filter that widens as the picture shrinks: Pillow's and torchvision's.
-    #[default]
-    BilinearAntialias,
-    /// Bilinear between the four nearest pixels, however much it shrinks: `tf.image.resize`.
-    Bilinear,
-}
-
-impl From<Resize> for crate::image::Resize {
-    fn from(resize: Resize) -> crate::image::Resize {
-        match resize {
-            Resize::BilinearAntialias => crate::image::Resize::BilinearAntialias,
-            Resize::Bilinear => crate::image::Resize::Bilinear,
-        }
-    }
-}
-
 /// How training pictures are varied: a table, or just the pipeline (`augment = "none"`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(remote = "Self", default, deny_unknown_fields)]
@@ -149,10 +131,26 @@ impl Default for Augment {
 
 impl Augment {
     pub(super) fn check(&self, checks: &mut Checks) {
+        match self.pipeline.as_str() {
+            "auto" => {}
+            line => check_pipeline(line, checks),
+        }
         if let Some(views) = self.views {
             checks.require((1..=1000).contains(&views), "views", "from 1 to 1000", views);
         }
         checks.require(i64::try_from(self.seed).is_ok(), "seed", "at most 9223372036854775807", self.seed);
+    }
+}
+
+fn check_pipeline(line: &str, checks: &mut Checks) {
+    match line.parse::<Pipeline>() {
+        Ok(_) => {}
+        Err(AugmentError::Unknown { name }) => {
+            let known: Vec<&str> = ["auto"].into_iter().chain(augment::names()).collect();
+            let expected = format!("made of {}", known.join(", "));
+            checks.require_known(false, "pipeline", &expected, &name, known);
+        }
+        Err(error) => checks.require_agreement(false, "pipeline", format!("is wrong: {error}")),
     }
 }
 

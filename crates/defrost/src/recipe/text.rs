@@ -127,9 +127,10 @@ mod tests {
     use crate::data::{LimitPerClass, Validation};
     use crate::graph::{Activation, Cut};
     use crate::head::{Head, HeadLayer};
+    use crate::image::Resize;
     use crate::loss::{ClassWeights, LossConfig};
     use crate::optim::{Adam, OptimizerConfig, Sgd};
-    use crate::recipe::{Augment, BatchNorm, Data, EarlyStopping, Epochs, Monitor, Precision, Resize, Stage, Weights};
+    use crate::recipe::{Augment, BatchNorm, Data, EarlyStopping, Epochs, Monitor, Precision, Stage, Weights};
     use crate::schedule::{CosineDecay, Schedule};
 
     fn parse(text: &str) -> Result<Recipe, String> {
@@ -257,11 +258,11 @@ limit = { train = 0 }
 classes = ["a", "b", "a"]
 
 [preprocess]
-resize = "bicubic"
+resize = "bicubik"
 
 [augment]
 views = 0
-
+pipeline = "flip|rotat(15)"
 [head]
 layers = [
     { dense = 0 },
@@ -303,8 +304,9 @@ early_stopping = { monitor = "val_los" }
         r.toml:9: `data.validation` must be "auto", "test" or a number between 0 and 1; got 1.5
         r.toml:10: `data.limit.train` must be at least 1; got 0
         r.toml:11: `data.classes` must be a list without repetitions; got "a"
-        r.toml:14: `preprocess.resize` must be one of `bilinear_antialias`, `bilinear`; got `bicubic`
+        r.toml:14: `preprocess.resize` must be one of `bilinear`, `bilinear_antialias`, `nearest`, `area`, `bicubic`, `bicubic_antialias`, `lanczos3_antialias`; got `bicubik`; did you mean `bicubic`?
         r.toml:17: `augment.views` must be from 1 to 1000; got 0
+        r.toml:18: `augment.pipeline` must be made of auto, flip, flip_vertical, shift, rotate, zoom, crop, brightness, contrast, saturation, none, light, standard; got `rotat`; did you mean `rotate`?
         r.toml:21: `head.layers.0.dense` must be from 1 to 65536; got 0
         r.toml:22: `head.layers.1.dropout` must be at least 0 and < 1; got 1.0
         r.toml:23: `head.layers.2` is two layers, `dense` and `dropout`; write one after the other
