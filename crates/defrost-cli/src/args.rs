@@ -38,6 +38,7 @@ pub(crate) enum Command {
     Train(Box<Train>),
     Predict(Predict),
     Evaluate(Evaluate),
+    Advise(Advise),
     Sample(Sample),
     Summary(Summary),
     Schedule(Schedule),
@@ -159,6 +160,20 @@ pub(crate) struct Evaluate {
     /// A run (left out: the latest in runs/), then the pictures: a folder for each class
     #[arg(required = true, num_args = 1..=2, value_name = "RUN|DATA")]
     pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Say which strategy suits the pictures, why, and print the recipe for it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  defrost advise photos/ > advised.toml && defrost train --recipe advised.toml")]
+pub(crate) struct Advise {
+    /// A folder of class folders, a tar archive of one, or CIFAR-10
+    pub(crate) data: PathBuf,
+    /// The pretrained network [default: efficientnet_lite0.imagenet]
+    #[arg(long, value_name = "ID")]
+    pub(crate) backbone: Option<String>,
+    /// Its weights, from a file or an earlier run [default: the backbone's own]
+    #[arg(long, value_name = "FILE|RUN")]
+    pub(crate) weights: Option<String>,
 }
 
 /// Draw a small data set of our own, for a first try without any pictures

@@ -1,5 +1,6 @@
 //! One file for each command: arguments in, the library's work, data and talk out.
 
+mod advise;
 mod backbones;
 mod cache;
 mod evaluate;
@@ -28,6 +29,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<(), Failure> 
         Command::Train(args) => train::run(&args, terminal),
         Command::Predict(args) => predict::run(&args, terminal),
         Command::Evaluate(args) => evaluate::run(&args, terminal),
+        Command::Advise(args) => advise::run(&args, terminal),
         Command::Sample(args) => sample::run(&args, terminal),
         Command::Recipe { action } => recipe::run(&action, terminal),
         Command::Summary(args) => summary::run(&args, terminal),
