@@ -1,6 +1,6 @@
 //! Pretrained networks: one file per family, and this registry.
 //!
-//! **Adding one** is a new file with a `FAMILY` (its rows of [`Backbone`]) and its name in [`FAMILIES`]. A family's file states
+//! **Adding one** is a new file with a `FAMILY` (its rows of [`Backbone`]) and its name in `FAMILIES`. A family's file states
 //! the graph, what it expects of a picture, where its weights come from and how foreign checkpoints name its parameters; the
 //! registry's tests then hold it to shapes, gradients and summaries without writing any.
 
