@@ -119,7 +119,8 @@ fn a_killed_training_goes_on_to_the_same_weights() {
     assert_eq!(program.resume("pass"), whole);
     assert_eq!(program.resume("first"), whole);
     let abandoned = |path: &&PathBuf| path.extension().is_some_and(|ending| ending == "tmp");
-    let files = ["cache/features", "pass", "first", "runs/second/checkpoints"].map(|folder| program.files(folder)).concat();
+    let files =
+        ["cache/features", "pass", "first", "runs/second/checkpoints"].map(|folder| program.files(folder)).concat();
     assert_eq!(files.iter().find(abandoned), None);
 }
 

@@ -152,6 +152,8 @@ impl Job {
         let backbone = backbone::find(&recipe.backbone)?;
         let data = data::open(&path, &recipe.data.options(recipe.seed, strict))?;
         let input_size = *recipe.input_size.get_or_insert(backbone.input_size);
+        // A list of class weights of another length is a mistake now; which pictures count is known after the trunk pass.
+        recipe.loss.build(&vec![1; data.classes.len()])?;
 
         let start = Start::find(&recipe, backbone, input_size, environment, progress)?;
         let mut model = Model::new(backbone, start.layout, input_size, &recipe.head, data.classes.len(), recipe.seed);
