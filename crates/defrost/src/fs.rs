@@ -76,12 +76,21 @@ impl AtomicFile {
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             create_dir_all(parent)?;
         }
+        remove_abandoned(path);
         let mut name = path.file_name().unwrap_or_default().to_owned();
         name.push(format!(".{}.tmp", std::process::id()));
         let temporary = path.with_file_name(name);
-        #[expect(clippy::disallowed_methods, reason = "this is the one place that the rule leads to")]
-        let file = File::create(&temporary).map_err(FsError::at("create", &temporary))?;
-        Ok(AtomicFile { file: Some(file), temporary, path: path.to_owned() })
+        loop {
+            #[expect(clippy::disallowed_methods, reason = "this is the one place that the rule leads to")]
+            let file = File::create(&temporary).map_err(FsError::at("create", &temporary))?;
+            // The lock tells other processes that somebody is at work here. Where a file system has none, files that a killed
+            // process leaves stay; nothing else depends on it.
+            let locked = file.lock().is_ok();
+            if !locked || temporary.exists() {
+                return Ok(AtomicFile { file: Some(file), temporary, path: path.to_owned() });
+            }
+            // Another process took it for abandoned before it was locked.
+        }
     }
 
     /// Writes over the first bytes, which must have been written before.
@@ -103,6 +112,25 @@ impl AtomicFile {
             file.sync_all().map_err(FsError::at("write", &self.temporary))?;
         }
         std::fs::rename(&self.temporary, &self.path).map_err(FsError::at("write", &self.path))
+    }
+}
+
+/// Removes the temporary siblings of `path` that killed processes have left: those that nobody holds the lock of.
+fn remove_abandoned(path: &Path) {
+    let Some(name) = path.file_name().map(|name| name.to_string_lossy().into_owned() + ".") else { return };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let file_name = entry.file_name();
+        let middle = file_name.to_str().and_then(|file| file.strip_prefix(&name)?.strip_suffix(".tmp"));
+        if middle.is_none_or(|middle| middle.is_empty() || !middle.bytes().all(|byte| byte.is_ascii_digit())) {
+            continue;
+        }
+        if let Ok(file) = File::open(entry.path())
+            && file.try_lock().is_ok()
+        {
+            // It is only in the way; a file that can't be removed stays.
+            let _ = std::fs::remove_file(entry.path());
+        }
     }
 }
 
@@ -173,6 +201,24 @@ mod tests {
         drop(half);
         assert_eq!(read(&path).unwrap(), b"first");
         assert_eq!(std::fs::read_dir(folder.path().join("a")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_removed_and_a_living_ones_file_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows");
+        let abandoned = folder.path().join("rows.999999.tmp");
+        let others = ["rows.tmp", "rows.old.tmp", "other.3.tmp"].map(|name| folder.path().join(name));
+        for file in others.iter().chain([&abandoned]) {
+            write_atomic(file, b"half").unwrap();
+        }
+        let living = folder.path().join("rows.888888.tmp");
+        write_atomic(&living, b"half").unwrap();
+        let held = File::open(&living).unwrap();
+        held.lock().unwrap();
+        write_atomic(&path, b"whole").unwrap();
+        assert!(!abandoned.exists() && living.exists() && others.iter().all(|file| file.exists()));
+        assert_eq!(read(&path).unwrap(), b"whole");
     }
 
     #[test]
