@@ -82,11 +82,11 @@ impl InputRange {
 
 /// A name that no backbone has.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown backbone `{id}`{hint}")]
+#[error("unknown backbone `{id}`{}", if hint.is_empty() { "; `defrost backbones` lists those that there are" } else { hint })]
 pub struct UnknownBackbone {
     /// Asked for.
     pub id: String,
-    /// The nearest, as a question.
+    /// The nearest, as a question, or nothing.
     pub hint: String,
 }
 
@@ -160,6 +160,8 @@ mod tests {
     fn an_unknown_id_is_answered_with_the_nearest() {
         let error = find("eficientnet_b0").unwrap_err().to_string();
         assert_eq!(error, "unknown backbone `eficientnet_b0`; did you mean `efficientnet_b0`?");
+        let error = find("vgg16").unwrap_err().to_string();
+        assert_eq!(error, "unknown backbone `vgg16`; `defrost backbones` lists those that there are");
     }
 
     #[test]

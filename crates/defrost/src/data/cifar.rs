@@ -67,9 +67,6 @@ pub(super) fn list(tree: &Tree, kind: Kind, filter: &[String]) -> Result<Listing
     let all = class_names(tree, kind)?;
     let known: Vec<&str> = all.iter().map(String::as_str).collect();
     let classes = chosen(&tree.path, &known, filter)?;
-    if let [class] = classes.as_slice() {
-        return Err(DataError::OneClass { path: tree.path.clone(), class: class.clone() });
-    }
     let mut listing = Listing::of(classes);
     (listing.train, listing.test) = records(tree, kind, &all, &listing.classes)?;
     listing.ignored = unwrap(tree).1.others;

@@ -1,6 +1,6 @@
 //! A data set that was read: its sides, its counts, its fingerprint, its tables.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -122,6 +122,9 @@ pub enum Warning {
     },
 }
 
+/// The side that a classifier learns from, in `split.csv` and in what is said.
+const TRAIN: &str = "train";
+
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -147,8 +150,9 @@ impl fmt::Display for Warning {
             }
             Warning::TwoSides { sides: [first, second], pictures, example: [a, b] } => write!(
                 f,
-                "{} of the {second} side also on the {first} side, such as {b} and {a}: the {second} figures flatter",
-                counted(*pictures)
+                "{} of the {second} side {} on the {first} side, too, such as {b} and {a}: the {second} figures flatter",
+                counted(*pictures),
+                if *pictures == 1 { "is" } else { "are" }
             ),
         }
     }
@@ -176,7 +180,7 @@ pub struct ClassCount {
 impl Dataset {
     /// The sides by their names, in `split.csv`'s words.
     pub fn sides(&self) -> [(&'static str, &[Sample]); 3] {
-        [("train", &self.train), ("validation", &self.validation), ("test", &self.test)]
+        [(TRAIN, &self.train), ("validation", &self.validation), ("test", &self.test)]
     }
 
     /// How many pictures each class has, in the classes' order.
@@ -223,6 +227,20 @@ impl Dataset {
             })
         });
         write_csv(path, ["path", "class", "split", "content"], rows)
+    }
+
+    /// The contents of the training pictures that a `split.csv` lists; none where there is no such file.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn trained_contents(path: &Path) -> Result<BTreeSet<[u8; 32]>, DataError> {
+        if !path.is_file() {
+            return Ok(BTreeSet::new());
+        }
+        let bytes = fs::read(path)?;
+        let records = csv::Reader::from_reader(bytes.as_slice()).into_records().flatten().collect::<Vec<_>>();
+        let trained = records.iter().filter(|record| record.get(2) == Some(TRAIN));
+        Ok(trained.filter_map(|record| Some(*blake3::Hash::from_hex(record.get(3)?).ok()?.as_bytes())).collect())
     }
 
     /// Writes `skipped.csv`: a line for each picture that can't be read, `path,class,reason`.

@@ -63,6 +63,12 @@ pub enum DataError {
         /// The folder or archive.
         path: PathBuf,
     },
+    /// No picture to predict.
+    #[error("{} holds no pictures; JPEG, PNG, WebP, GIF, BMP and TIFF are looked for, in all folders below", path.display())]
+    NothingToPredict {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Pictures, but no class folders around them.
     #[error(
         "{at} holds {} but no class folders; make one folder for each class (`{at}/cat/`, `{at}/dog/`) and move each \
@@ -82,6 +88,14 @@ pub enum DataError {
         path: PathBuf,
         /// The class.
         class: String,
+    },
+    /// The class filter leaves nothing to tell apart.
+    #[error("`classes` names only `{class}`; name at least two of {}", shortened(known, 10))]
+    OneChosen {
+        /// The class.
+        class: String,
+        /// The classes that are there.
+        known: Vec<String>,
     },
     /// A class folder without pictures.
     #[error(
@@ -135,7 +149,7 @@ pub enum DataError {
         missing: PathBuf,
     },
     /// The class filter names a class that isn't there.
-    #[error("`classes` names `{class}`, which {} doesn't have{hint}; it has {}", path.display(), shortened(known, 10))]
+    #[error("`classes` names `{class}`, which {} doesn't have; it has {}{hint}", path.display(), shortened(known, 10))]
     UnknownClass {
         /// The name in the filter.
         class: String,

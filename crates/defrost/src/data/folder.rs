@@ -211,9 +211,6 @@ pub(super) fn list(tree: &Tree, filter: &[String], own_validation: bool) -> Resu
     train.require_classes()?;
     let known = train.classes();
     let classes = chosen(&train.path(), &known, filter)?;
-    if let [class] = classes.as_slice() {
-        return Err(DataError::OneClass { path: train.path(), class: class.clone() });
-    }
     let mut listing = Listing { ignored, warnings, ..Listing::of(classes) };
     listing.train = train.candidates("", &mut listing.ignored, &mut listing.warnings, &listing.classes)?;
     if let Some(part) = parts.remove(&Role::Validation) {
@@ -268,10 +265,13 @@ pub(super) fn untrained(path: &Path, found: &[&str], classes: &[String]) -> Resu
     Ok((!left_out.is_empty()).then_some(Warning::Untrained { classes: left_out }))
 }
 
-/// The classes that the filter takes of those that are there, in the filter's order.
+/// The classes that the filter takes of those that are there, in the filter's order: at least two.
 pub(super) fn chosen(path: &Path, known: &[&str], filter: &[String]) -> Result<Vec<String>, DataError> {
     if filter.is_empty() {
-        return Ok(known.iter().map(|class| (*class).to_owned()).collect());
+        return match known {
+            [class] => Err(DataError::OneClass { path: path.to_owned(), class: (*class).to_owned() }),
+            all => Ok(all.iter().map(|class| (*class).to_owned()).collect()),
+        };
     }
     for (place, class) in filter.iter().enumerate() {
         if filter[..place].contains(class) {
@@ -286,7 +286,13 @@ pub(super) fn chosen(path: &Path, known: &[&str], filter: &[String]) -> Result<V
             });
         }
     }
-    Ok(filter.to_vec())
+    match filter {
+        [class] => {
+            let known = known.iter().map(|class| (*class).to_owned()).collect();
+            Err(DataError::OneChosen { class: class.clone(), known })
+        }
+        chosen => Ok(chosen.to_vec()),
+    }
 }
 
 fn gather(folder: &Folder, name: &str, label: usize, found: &mut Vec<Candidate>, ignored: &mut usize) {

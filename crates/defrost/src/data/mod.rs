@@ -129,7 +129,7 @@ pub fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
         let mut below = Vec::new();
         gather(&tree::walk(path)?, path, &mut below);
         if below.is_empty() {
-            return Err(DataError::NoPictures { path: path.clone() });
+            return Err(DataError::NothingToPredict { path: path.clone() });
         }
         below.sort();
         found.append(&mut below);

@@ -13,7 +13,7 @@ use flate2::read::MultiGzDecoder;
 use super::DataError;
 use super::cifar;
 use super::stored::{ArchiveFile, Stored};
-use crate::error::did_you_mean;
+use crate::error::nearest;
 use crate::fs::FsError;
 use crate::image::is_picture_name;
 
@@ -113,7 +113,10 @@ pub(super) fn missing(path: &Path, source: io::Error) -> DataError {
         .unwrap_or_default();
     siblings.sort();
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let hint = did_you_mean(&name, siblings.iter().map(String::as_str));
+    let hint = match nearest(&name, siblings.iter().map(String::as_str)) {
+        Some(sibling) => format!("; did you mean `{}`?", path.with_file_name(sibling).display()),
+        None => String::new(),
+    };
     DataError::Missing { path: path.to_owned(), hint }
 }
 

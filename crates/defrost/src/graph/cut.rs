@@ -42,7 +42,7 @@ pub enum CutError {
     #[error("`fraction` is the share that stays frozen and must lie in 0..=1; got {0}")]
     Fraction(f64),
     /// No such layer or block.
-    #[error("{graph} has no layer or block `{name}`{hint}")]
+    #[error("{graph} has no layer or block `{name}`{}", if hint.is_empty() { "; `defrost summary` lists them" } else { hint })]
     Unknown {
         /// Asked for.
         name: String,

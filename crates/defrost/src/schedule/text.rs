@@ -21,12 +21,10 @@ pub enum ScheduleError {
         text: String,
     },
     /// What stands between the parentheses isn't `key=value, …`.
-    #[error("`{arguments}` isn't a list of settings such as `decay_steps=1000, alpha=0.01`: {reason}")]
+    #[error("`{arguments}` isn't a list of settings such as `decay_steps=1000, alpha=0.01`")]
     Arguments {
         /// What was given.
         arguments: String,
-        /// What the parser says.
-        reason: String,
     },
     /// The settings are wrong; all mistakes.
     #[error("{}", mistakes.iter().map(Mistake::to_string).collect::<Vec<_>>().join("\n"))]
@@ -52,17 +50,25 @@ impl FromStr for Schedule {
     }
 }
 
+/// Whether there is a schedule of this name: a mistake that has no key is in the name.
+fn is_known(value: Value) -> bool {
+    let mistakes = settings::read::<Schedule>(value, |_, _| ()).err().unwrap_or_default();
+    mistakes.iter().all(|mistake| !mistake.key.is_empty())
+}
+
 /// `name(key=value, …)` as `{ name = { key = value, … } }`.
 fn call(text: &str) -> Result<Value, ScheduleError> {
     let not_a_call = || ScheduleError::NotACall { text: text.to_owned() };
     let (name, rest) = text.split_once('(').ok_or_else(not_a_call)?;
     let arguments = rest.strip_suffix(')').ok_or_else(not_a_call)?.trim();
-    // The settings have the syntax of an inline table, so its parser reads them.
-    let arguments = format!("{{ {arguments} }}").parse::<Value>().map_err(|error| ScheduleError::Arguments {
-        arguments: arguments.to_owned(),
-        reason: error.message().to_owned(),
-    })?;
-    Ok(Value::Table(Table::from_iter([(name.trim().to_owned(), arguments)])))
+    let named = |arguments| Value::Table(Table::from_iter([(name.trim().to_owned(), arguments)]));
+    // The settings have the syntax of an inline table, so its parser reads them. Where they haven't, an unknown name, which
+    // `read` finds, is the better answer.
+    match format!("{{ {arguments} }}").parse::<Value>() {
+        Ok(settings) => Ok(named(settings)),
+        Err(_) if !is_known(named(Value::Table(Table::new()))) => Ok(named(Value::Table(Table::new()))),
+        Err(_) => Err(ScheduleError::Arguments { arguments: arguments.to_owned() }),
+    }
 }
 
 impl fmt::Display for Schedule {
@@ -113,6 +119,7 @@ mod tests {
             "cosine_decay(initial_learning_rate=1e-4",
             "cosine_decay(1e-4, 1000)",
             "cosin_decay(initial_learning_rate=1e-4)",
+            "cosine(1e-4)",
             "cosine_decay(initial_lr=1e-4, decay_step=1000)",
             "cosine_decay(initial_learning_rate=1e-4, decay_steps=0, alpha=2)",
             "cosine_decay(initial_learning_rate=1e-4, decay_steps=-5)",
@@ -129,9 +136,11 @@ mod tests {
         cosine_decay(initial_learning_rate=1e-4
             expected a number or a call such as `cosine_decay(initial_learning_rate=1e-4, decay_steps=1000)`; got `cosine_decay(initial_learning_rate=1e-4`
         cosine_decay(1e-4, 1000)
-            `1e-4, 1000` isn't a list of settings such as `decay_steps=1000, alpha=0.01`: extra comma in inline table, expected `=`
+            `1e-4, 1000` isn't a list of settings such as `decay_steps=1000, alpha=0.01`
         cosin_decay(initial_learning_rate=1e-4)
             `schedule` must be one of `constant`, `cosine_decay`, `cosine_decay_restarts`, `exponential_decay`, `inverse_time_decay`, `piecewise_constant_decay`, `polynomial_decay`; got `cosin_decay`; did you mean `cosine_decay`?
+        cosine(1e-4)
+            `schedule` must be one of `constant`, `cosine_decay`, `cosine_decay_restarts`, `exponential_decay`, `inverse_time_decay`, `piecewise_constant_decay`, `polynomial_decay`; got `cosine`; did you mean `cosine_decay`?
         cosine_decay(initial_lr=1e-4, decay_step=1000)
             unknown key `cosine_decay.initial_lr`; did you mean `cosine_decay.initial_learning_rate`?
             unknown key `cosine_decay.decay_step`; did you mean `cosine_decay.decay_steps`?
@@ -143,7 +152,7 @@ mod tests {
         cosine_decay(initial_learning_rate=1e-4, warmup_steps=10)
             `cosine_decay.warmup_steps` needs `warmup_target`, the rate at the end of the warm-up
         cosine_decay(initial_learning_rate=1e-4} b = {decay_steps=1)
-            `initial_learning_rate=1e-4} b = {decay_steps=1` isn't a list of settings such as `decay_steps=1000, alpha=0.01`: unexpected content, expected nothing
+            `initial_learning_rate=1e-4} b = {decay_steps=1` isn't a list of settings such as `decay_steps=1000, alpha=0.01`
         piecewise_constant_decay(boundaries=[20, 10], values=[1e-3, 'x'])
             `piecewise_constant_decay.values.1` must be a number; got "x"
             `piecewise_constant_decay.boundaries` must be ascending; got [20, 10]

@@ -40,6 +40,8 @@ pub enum Problem {
     UnknownKey {
         /// The full path of the known key that it resembles most.
         nearest: Option<String>,
+        /// The keys that there are.
+        known: &'static [&'static str],
     },
     /// A setting without a default isn't there.
     Missing,
@@ -70,7 +72,7 @@ impl Mistake {
 impl Mistake {
     /// Whether it is a misspelling of the key at `path`.
     fn means(&self, path: &[String]) -> bool {
-        matches!(&self.problem, Problem::UnknownKey { nearest: Some(nearest) } if *nearest == path.join("."))
+        matches!(&self.problem, Problem::UnknownKey { nearest: Some(nearest), .. } if *nearest == path.join("."))
     }
 }
 
@@ -81,8 +83,9 @@ impl Display for Mistake {
         let remedy = |nearest: &Option<String>| nearest.as_ref().map(|name| format!("; did you mean `{name}`?"));
         match &self.problem {
             Problem::Syntax { message } => write!(f, "{message}"),
-            Problem::UnknownKey { nearest } => {
-                write!(f, "unknown key `{key}`{}", remedy(nearest).unwrap_or_default())
+            Problem::UnknownKey { nearest, known } => {
+                let known = || format!("; there are `{}`", known.join("`, `"));
+                write!(f, "unknown key `{key}`{}", remedy(nearest).unwrap_or_else(known))
             }
             Problem::Missing => write!(f, "{subject} is missing"),
             Problem::Unexpected { expected, got, nearest } => {
@@ -175,7 +178,7 @@ pub fn read<T: DeserializeOwned>(mut value: Value, check: impl FnOnce(&T, &mut C
         let path: Vec<String> = path.into_iter().rev().collect();
         let original = taken.original(&path);
         let new = match &mut problem {
-            Problem::UnknownKey { nearest } => {
+            Problem::UnknownKey { nearest, .. } => {
                 *nearest = nearest.take().map(|name| dotted(&original[..original.len() - 1], &name));
                 true
             }

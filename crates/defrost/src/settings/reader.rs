@@ -76,7 +76,8 @@ impl serde::de::Error for Fault {
     }
 
     fn unknown_field(field: &str, known: &'static [&'static str]) -> Fault {
-        let problem = Problem::UnknownKey { nearest: nearest_key(field, known).map(str::to_owned) };
+        let nearest = nearest_key(field, known).map(str::to_owned);
+        let problem = Problem::UnknownKey { nearest, known };
         Fault { path: vec![field.to_owned()], problem }
     }
 

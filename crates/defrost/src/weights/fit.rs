@@ -89,10 +89,13 @@ pub(super) fn fit(
     let wrong: BTreeSet<&str> = report.wrong_shape.iter().map(|wrong| wrong.name.as_str()).collect();
     report.missing =
         wanted.keys().filter(|name| !params.contains_key(*name) && !wrong.contains(name.as_str())).cloned().collect();
-    report.unused = left
-        .into_iter()
-        .map(|name| Unused { hint: did_you_mean(&name, report.missing.iter().map(String::as_str)), name })
-        .collect();
+    // Where most of the network is missing, resemblances are chance.
+    let misspelt = 2 * report.missing.len() < wanted.len();
+    let hint = |name: &str| match misspelt {
+        true => did_you_mean(name, report.missing.iter().map(String::as_str)),
+        false => String::new(),
+    };
+    report.unused = left.into_iter().map(|name| Unused { hint: hint(&name), name }).collect();
     report.other = other.keys().cloned().collect();
     if report.is_ok() {
         Ok(LoadedWeights { params, other, report })

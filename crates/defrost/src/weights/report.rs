@@ -151,7 +151,10 @@ impl fmt::Display for LoadReport {
             .collect();
         part(f, "wrongly shaped", &shapes)?;
         part(f, "not finite", &self.not_finite)?;
-        part(f, "repeated", &self.repeated)
+        part(f, "repeated", &self.repeated)?;
+        let fits = self.missing.is_empty() && self.unused.is_empty() && shapes.is_empty();
+        let misspelt = self.unused.iter().any(|unused| !unused.hint.is_empty());
+        f.write_str(if fits || misspelt { "" } else { "; is it another network's?" })
     }
 }
 
