@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use stage::{BatchNorm, EarlyStopping, Epochs, Monitor, Stage};
 pub(crate) use tables::head as head_table;
-pub use tables::{Augment, Data, Precision, Preprocess, Weights};
+pub use tables::{Augment, Data, Expect, Precision, Preprocess, Weights};
 pub use text::RecipeErrors;
 pub use warnings::Warning;
 
@@ -63,6 +63,9 @@ pub struct Recipe {
     pub head: Head,
     /// How predictions are judged in training.
     pub loss: LossConfig,
+    /// What the run should come to.
+    #[serde(skip_serializing_if = "Expect::is_none")]
+    pub expect: Expect,
     /// What trains, in this order; empty are those that suit the weights.
     pub stages: Vec<Stage>,
 }
@@ -84,6 +87,7 @@ impl Default for Recipe {
             augment: Augment::default(),
             head: Head::default(),
             loss: LossConfig::default(),
+            expect: Expect::default(),
             stages: Vec::new(),
         }
     }
@@ -134,7 +138,8 @@ impl Recipe {
 
     /// BLAKE3 of what [`resolved`](Self::resolved) writes: the same for every spelling of the same run.
     pub fn hash(&self) -> blake3::Hash {
-        blake3::hash(self.resolved().to_toml().as_bytes())
+        let run = Recipe { expect: Expect::default(), ..self.resolved() };
+        blake3::hash(run.to_toml().as_bytes())
     }
 
     /// Looks for settings that are out of range or contradict each other.
@@ -158,7 +163,13 @@ impl Recipe {
     fn check_ranges(&self, checks: &mut Checks) {
         let backbone = backbone::find(&self.backbone).ok();
         let known = backbone::all().map(|backbone| backbone.id);
-        checks.require_known(backbone.is_some(), "backbone", "a known backbone", &self.backbone, known);
+        checks.require_known(
+            backbone.is_some(),
+            "backbone",
+            "one that `defrost backbones` lists",
+            &self.backbone,
+            known,
+        );
         checks.require(i64::try_from(self.seed).is_ok(), "seed", "at most 9223372036854775807", self.seed);
         if let Some(size) = self.input_size {
             let sizes = backbone::MIN_INPUT_SIZE..=4096;
@@ -172,6 +183,7 @@ impl Recipe {
         checks.within("augment", |checks| self.augment.check(checks));
         checks.within("head", |checks| tables::head::check(&self.head, checks));
         checks.within("loss", |checks| self.loss.check(checks));
+        checks.within("expect", |checks| self.expect.check(checks));
         let graph = backbone.map(|backbone| backbone.graph(backbone.input_size));
         checks.within("stages", |checks| {
             for (index, stage) in self.stages.iter().enumerate() {

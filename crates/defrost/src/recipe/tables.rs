@@ -103,6 +103,28 @@ impl Data {
     }
 }
 
+/// What the run should come to; `defrost recipe verify` compares. It is no part of the run's identity.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Expect {
+    /// The lowest and the highest validation accuracy that are right, 0–1.
+    pub val_accuracy: Option<(f64, f64)>,
+}
+
+impl Expect {
+    /// Whether nothing is expected.
+    pub fn is_none(&self) -> bool {
+        self.val_accuracy.is_none()
+    }
+
+    pub(super) fn check(&self, checks: &mut Checks) {
+        if let Some((low, high)) = self.val_accuracy {
+            let sound = 0.0 <= low && low <= high && high <= 1.0;
+            checks.require(sound, "val_accuracy", "[low, high], shares from 0 to 1", [low, high]);
+        }
+    }
+}
+
 /// What happens to every picture before the network sees it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

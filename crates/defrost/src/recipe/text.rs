@@ -297,7 +297,7 @@ early_stopping = { monitor = "val_los" }
         insta::assert_snapshot!(parse(text).unwrap_err(), @r#"
         r.toml:1: unknown key `sed`; did you mean `seed`?
         r.toml:2: `seed` must be a whole number of at least 0; got -1
-        r.toml:3: `backbone` must be a known backbone; got `efficientnet_lite9`; did you mean `efficientnet_lite0.imagenet`?
+        r.toml:3: `backbone` must be one that `defrost backbones` lists; got `efficientnet_lite9`; did you mean `efficientnet_lite0.imagenet`?
         r.toml:4: `batch_size` must be a whole number of at least 0; got "many"
         r.toml:5: `input_size` must be from 32 to 4096; got 8
         r.toml:8: unknown key `data.validaton`; did you mean `data.validation`?
@@ -359,6 +359,12 @@ early_stopping = { monitor = "val_los" }
             parse("base_learning_rate = 0.001\n[[stages]]\n[[stages]]\nlast = 30\nlearning_rate = 1e-4").unwrap();
         assert_eq!(spelled.hash(), Recipe::default().hash());
         assert_ne!(Recipe::default().seed(1).hash(), Recipe::default().hash());
+        let expecting = parse("[expect]\nval_accuracy = [0.8, 0.9]").unwrap();
+        assert_eq!(expecting.expect.val_accuracy, Some((0.8, 0.9)));
+        assert_eq!(expecting.hash(), Recipe::default().hash());
+        assert_eq!(parse(&expecting.to_toml()), Ok(expecting));
+        let error = parse("[expect]\nval_accuracy = [0.9, 0.8]").unwrap_err();
+        assert_eq!(error, "r.toml:2: `expect.val_accuracy` must be [low, high], shares from 0 to 1; got [0.9, 0.8]");
         assert_eq!(Recipe::default().resolved().resolved(), Recipe::default().resolved());
     }
 
