@@ -10,6 +10,9 @@ use defrost::report::Lang;
 /// Transfer learning for image classifiers: a folder of pictures in, a classifier and the evidence of how good it is out
 #[derive(Debug, Parser)]
 #[command(name = "defrost", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 the input is at fault, 2 the program or the system is, 130 stopped with Ctrl-C"
+)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) common: Common,
@@ -42,7 +45,7 @@ pub(crate) enum Command {
     Sample(Sample),
     Summary(Summary),
     Schedule(Schedule),
-    /// Check a recipe, or show it with every default filled in
+    /// Check a recipe, show it with every default filled in, or verify its result
     Recipe {
         #[command(subcommand)]
         action: RecipeAction,
@@ -100,7 +103,7 @@ pub(crate) struct Train {
     #[arg(long, value_name = "N")]
     pub(crate) batch_size: Option<usize>,
     /// Of a stage that names none: this for the head, a tenth for the upper layers, a hundredth for all
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub(crate) learning_rate: Option<f64>,
     /// The side of the square that pictures are resized to [default: the backbone's]
     #[arg(long, value_name = "N")]
@@ -195,6 +198,13 @@ pub(crate) enum RecipeAction {
     Show {
         /// A recipe in TOML
         file: PathBuf,
+    },
+    /// Run it, and compare the result with the range that its `[expect]` states
+    Verify {
+        /// A recipe in TOML
+        file: PathBuf,
+        /// The data [default: the recipe's]
+        data: Option<PathBuf>,
     },
 }
 

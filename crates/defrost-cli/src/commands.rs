@@ -17,11 +17,11 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory;
 use defrost::artefact::Artefact;
 use defrost::predict::Predictor;
-use defrost::run;
+use defrost::run::{self, RunError};
 
 use crate::args::{Args, Command};
 use crate::failure::Failure;
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, short};
 
 /// Does what was asked.
 pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<(), Failure> {
@@ -47,11 +47,16 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<(), Failure> 
 /// Where runs are made and looked for.
 const RUNS: &str = "runs";
 
-/// Splits a leading RUN off `paths`; where there is none, the latest run is meant.
-fn run_and_rest(paths: &[PathBuf]) -> Result<(PathBuf, &[PathBuf]), Failure> {
+/// Splits a leading RUN off `paths`; where there is none, the latest run is meant, and said.
+fn run_and_rest<'a>(paths: &'a [PathBuf], terminal: &Terminal) -> Result<(PathBuf, &'a [PathBuf]), Failure> {
     match paths {
         [first, rest @ ..] if Artefact::exists(&first.join(run::MODEL)) => Ok((first.clone(), rest)),
-        _ => Ok((run::latest(Path::new(RUNS))?, paths)),
+        [first, ..] if run::exists(first) => Err(RunError::Unfinished { path: first.clone() }.into()),
+        _ => {
+            let run = run::latest(Path::new(RUNS))?;
+            terminal.say(terminal.words.latest_run(&short(&run)));
+            Ok((run, paths))
+        }
     }
 }
 

@@ -69,6 +69,11 @@ impl Failure {
         Failure { blame: Blame::User, error: anyhow::anyhow!("{message}"), hint: None }
     }
 
+    /// Nobody's fault: the user has stopped it.
+    pub(crate) fn stopped(message: String) -> Failure {
+        Failure { blame: Blame::Interrupted, error: anyhow::anyhow!(message), hint: None }
+    }
+
     /// Ours or the system's.
     pub(crate) fn system(error: impl Into<anyhow::Error>) -> Failure {
         Failure { blame: Blame::System, error: error.into(), hint: None }

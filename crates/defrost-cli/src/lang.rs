@@ -30,6 +30,28 @@ impl Words {
         say!(self, "{count} picture{s}", "사진 {count}장")
     }
 
+    /// `352 of 800 pictures` where not all were done.
+    pub(crate) fn pictures_of(self, done: usize, all: usize) -> String {
+        let pictures = self.pictures(all);
+        match self.0 {
+            _ if done == all => pictures,
+            Lang::English => format!("{done} of {pictures}"),
+            Lang::Korean => format!("{pictures} 중 {done}장"),
+        }
+    }
+
+    /// What the library calls a phase of its work; names of stages and layers stay as they are.
+    pub(crate) fn phase(self, label: &str) -> String {
+        match (self.0, label) {
+            (Lang::Korean, "features") => "특징",
+            (Lang::Korean, "pooled features") => "풀링한 특징",
+            (Lang::Korean, "pictures") => "사진",
+            (Lang::Korean, "predict") => "예측",
+            _ => label,
+        }
+        .to_owned()
+    }
+
     pub(crate) fn pictures_per_second(self, rate: f64) -> String {
         say!(self, "{rate:.0} pictures/s", "초당 {rate:.0}장")
     }
@@ -237,6 +259,25 @@ impl Words {
         say!(self, "{path} is sound: {stages} stage{s}", "{path}: 이상 없음, 단계 {stages}개")
     }
 
+    pub(crate) fn expects_nothing(self, path: &str) -> String {
+        say!(self, "{path} states no result to expect", "{path}에 기대 결과가 없습니다")
+    }
+
+    pub(crate) fn verified(self, holds: bool, accuracy: &str, low: &str, high: &str) -> String {
+        match (self.0, holds) {
+            (Lang::English, true) => {
+                format!("as expected: validation accuracy {accuracy} % lies in {low}–{high} %")
+            }
+            (Lang::English, false) => {
+                format!("validation accuracy {accuracy} % lies outside the {low}–{high} % that the recipe expects")
+            }
+            (Lang::Korean, true) => format!("기대한 대로 검증 정확도 {accuracy} %가 {low}–{high} % 안에 있습니다"),
+            (Lang::Korean, false) => {
+                format!("검증 정확도 {accuracy} %가 레시피가 기대하는 {low}–{high} %를 벗어났습니다")
+            }
+        }
+    }
+
     // train
 
     pub(crate) fn data(self, path: &str, pictures: usize, classes: usize, counts: &str) -> String {
@@ -286,6 +327,15 @@ impl Words {
         )
     }
 
+    /// `31 MB`, or `5.0 of 31 MB` where not everything is kept.
+    pub(crate) fn room(self, kept: &str, all: &str) -> String {
+        match self.0 {
+            _ if kept == all => all.to_owned(),
+            Lang::English => format!("{kept} of {all}"),
+            Lang::Korean => format!("{all} 중 {kept}"),
+        }
+    }
+
     /// `place` is `None` where nothing is kept.
     pub(crate) fn features(
         self,
@@ -303,30 +353,36 @@ impl Words {
             (None, Lang::English) => "kept nowhere".to_owned(),
             (None, Lang::Korean) => "저장하지 않음".to_owned(),
         };
-        let s = if views == 1 { "" } else { "s" };
+        let (s, epochs) = (if views == 1 { "" } else { "s" }, self.epochs(epochs));
         say!(
             self,
-            "features  {views} view{s} each, {kept} · {first} · then {epochs} epochs, {then}",
-            "특징  사진마다 {views}가지, {kept} · {first} · 그다음 {epochs} 에폭, {then}"
+            "features  {views} view{s} each, {kept} · {first} · then {epochs}, {then}",
+            "특징  사진마다 {views}가지, {kept} · {first} · 그다음 {epochs}, {then}"
         )
     }
 
     pub(crate) fn features_at_hand(self, path: &str, epochs: &str, seconds: f64) -> String {
-        let about = self.about(seconds);
+        let (about, epochs) = (self.about(seconds), self.epochs(epochs));
         say!(
             self,
-            "features  from an earlier run, {path} · {epochs} epochs, {about}",
-            "특징  이전 실행의 {path} 사용 · {epochs} 에폭, {about}"
+            "features  from an earlier run, {path} · {epochs}, {about}",
+            "특징  이전 실행의 {path} 사용 · {epochs}, {about}"
         )
     }
 
     pub(crate) fn no_features(self, epochs: &str, seconds: f64) -> String {
-        let about = self.about(seconds);
+        let (about, epochs) = (self.about(seconds), self.epochs(epochs));
         say!(
             self,
-            "every epoch starts at the pictures · {epochs} epochs, {about}",
-            "에폭마다 사진부터 계산합니다 · {epochs} 에폭, {about}"
+            "every epoch starts at the pictures · {epochs}, {about}",
+            "에폭마다 사진부터 계산합니다 · {epochs}, {about}"
         )
+    }
+
+    /// `5 + 5 epochs`, `1 epoch`.
+    fn epochs(self, epochs: &str) -> String {
+        let s = if epochs == "1" { "" } else { "s" };
+        say!(self, "{epochs} epoch{s}", "{epochs} 에폭")
     }
 
     fn about(self, seconds: f64) -> String {
@@ -374,11 +430,13 @@ impl Words {
         say!(self, "{pictures} can't be read: {path}", "{pictures}을 읽을 수 없습니다: {path}")
     }
 
-    pub(crate) fn still_improving(self, stage: &str) -> String {
+    /// `stages` is a list of names, `first` the number of the first of them.
+    pub(crate) fn still_improving(self, stages: &str, first: usize) -> String {
+        let remedy = format!("--set 'stages.{first}.epochs={{ max = 30, until = \"converged\" }}'");
         say!(
             self,
-            "the validation loss was still falling when `{stage}` ended; more `--epochs` may help",
-            "`{stage}` 단계가 끝날 때 검증 손실이 아직 줄고 있었습니다. `--epochs`를 늘리면 나아질 수 있습니다"
+            "the validation loss was still falling when {stages} ended; give more `--epochs`, or `{remedy}`",
+            "{stages} 단계가 끝날 때 검증 손실이 아직 줄고 있었습니다. `--epochs`를 늘리거나 `{remedy}`를 쓰세요"
         )
     }
 
@@ -394,7 +452,28 @@ impl Words {
         )
     }
 
+    pub(crate) fn goes_on(self, command: &str) -> String {
+        say!(
+            self,
+            "what is done is kept; when that is mended, `{command}` goes on",
+            "여기까지의 결과는 남아 있습니다. 원인을 해결한 뒤 `{command}` 명령으로 이어 가세요"
+        )
+    }
+
     // predict and evaluate
+
+    pub(crate) fn latest_run(self, path: &str) -> String {
+        say!(self, "with the latest run, {path}", "가장 최근 실행 {path} 사용")
+    }
+
+    pub(crate) fn trained_on(self, pictures: usize, all: usize) -> String {
+        let pictures = self.pictures_of(pictures, all);
+        say!(
+            self,
+            "the classifier has learned from {pictures}: the figures flatter",
+            "{pictures}은 이 분류기가 학습한 사진이므로 결과가 실제보다 좋게 나옵니다"
+        )
+    }
 
     pub(crate) fn no_pictures_given(self) -> String {
         say!(self, "no pictures are given", "사진을 지정하지 않았습니다")

@@ -173,14 +173,19 @@ pub(crate) fn columns(rows: &[Vec<String>]) -> String {
         .collect();
     let mut text = String::new();
     for row in rows {
-        let padded = row.iter().zip(&layout).map(|(cell, &(width, to_the_right))| {
-            let space = " ".repeat(width - cells_wide(cell));
-            if to_the_right { space + cell } else { cell.clone() + &space }
+        let cells = row.iter().zip(&layout).map(|(cell, &(width, to_the_right))| match to_the_right {
+            true => " ".repeat(width - cells_wide(cell)) + cell,
+            false => padded(cell, width),
         });
-        text.push_str(padded.collect::<Vec<_>>().join("  ").trim_end());
+        text.push_str(cells.collect::<Vec<_>>().join("  ").trim_end());
         text.push('\n');
     }
     text
+}
+
+/// A text with spaces up to a width.
+fn padded(text: &str, width: usize) -> String {
+    text.to_owned() + &" ".repeat(width.saturating_sub(cells_wide(text)))
 }
 
 /// Cells that a terminal gives to a text: Hangul takes two a syllable.

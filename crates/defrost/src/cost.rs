@@ -44,25 +44,43 @@ pub struct StageCost {
     pub epochs: usize,
 }
 
-/// Estimates a run of `train` and `validation` pictures, from the time of one forward pass on this machine.
-pub fn estimate(model: &Model, stages: &[StageCost], train: usize, validation: usize, views: u32) -> Estimate {
+/// The pictures of a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PictureCost {
+    /// Pictures to train on.
+    pub train: usize,
+    /// Pictures to validate on.
+    pub validation: usize,
+    /// Views of a training picture.
+    pub views: u32,
+    /// The share of the rows that is stored, 0–1; the others are computed again in each epoch.
+    pub kept: f64,
+}
+
+/// Estimates a run, from the time of one forward pass on this machine.
+pub fn estimate(model: &Model, stages: &[StageCost], pictures: PictureCost) -> Estimate {
+    let PictureCost { train, validation, views, kept } = pictures;
     let graph = &model.graph;
     let threads = rayon::current_num_threads() as f64;
     let second_per_multiply_add = forward_seconds(model) / multiply_adds(graph, 0..graph.len()).max(1) as f64;
     let partial = |tap: &Tap| tap.is_partial(graph);
+    let trunk = |tap: Tap| multiply_adds(graph, 0..tap.0 + 1) as f64 * second_per_multiply_add;
+    let decode = (train + validation) as f64 * DECODE_SECONDS;
     let deepest = stages.iter().map(|stage| stage.tap).filter(partial).min();
     let features = deepest.map_or(0.0, |tap| {
-        let rows = train * views as usize + validation;
-        let trunk = multiply_adds(graph, 0..tap.0 + 1) as f64 * second_per_multiply_add;
-        (rows as f64 * trunk + (train + validation) as f64 * DECODE_SECONDS) / threads
+        let rows = (train * views as usize + validation) as f64;
+        (kept * rows * trunk(tap) + decode) / threads
     });
     let epochs = stages
         .iter()
         .map(|stage| {
             let tail = multiply_adds(graph, stage.tap.0 + 1..graph.len()) as f64;
             let pictures = train as f64 * STEP_FORWARDS + validation as f64;
-            let decode = if partial(&stage.tap) { 0.0 } else { (train + validation) as f64 * DECODE_SECONDS };
-            stage.epochs as f64 * (pictures * tail * second_per_multiply_add * TAIL_OVERHEAD + decode) / threads
+            let again = match partial(&stage.tap) {
+                true => (1.0 - kept) * ((train + validation) as f64 * trunk(stage.tap) + decode),
+                false => decode,
+            };
+            stage.epochs as f64 * (pictures * tail * second_per_multiply_add * TAIL_OVERHEAD + again) / threads
         })
         .sum();
     Estimate { features, epochs }

@@ -38,36 +38,41 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// Asks `predictor` for every sample; labels are numbers of its classes. Sums are taken in the samples' order.
-    pub fn of(predictor: &Predictor, samples: &[Sample], progress: Progress<'_>) -> Evaluation {
+    /// Asks `predictor` for every sample; labels are numbers of its classes. Sums are taken in the samples' order. `None` where
+    /// the user stops it.
+    pub fn of(predictor: &Predictor, samples: &[Sample], progress: Progress<'_>) -> Option<Evaluation> {
         let classes = predictor.classes().len();
         let loss = CrossEntropy::plain(classes);
         let limits = Limits::default();
         progress.begin(Phase::Predict, samples.len() as u64, "predict");
-        let results: Vec<Result<Outcome, (String, String)>> = samples
+        let judge = |sample: &Sample| {
+            let picture = sample.picture(&limits).map_err(|error| (sample.path.clone(), error.to_string()))?;
+            let prediction = predictor.predict(&picture);
+            Ok(Outcome {
+                path: sample.path.clone(),
+                truth: sample.label,
+                predicted: prediction.label(),
+                loss: loss.forward(&prediction.logits, Target::Class(sample.label)),
+                probabilities: prediction.probabilities,
+            })
+        };
+        let results: Option<Vec<Result<Outcome, (String, String)>>> = samples
             .par_iter()
             .map(|sample| {
-                let picture = sample.picture(&limits).map_err(|error| (sample.path.clone(), error.to_string()));
+                let result = (!progress.cancelled()).then(|| judge(sample));
                 progress.advance(1);
-                let prediction = predictor.predict(&picture?);
-                Ok(Outcome {
-                    path: sample.path.clone(),
-                    truth: sample.label,
-                    predicted: prediction.label(),
-                    loss: loss.forward(&prediction.logits, Target::Class(sample.label)),
-                    probabilities: prediction.probabilities,
-                })
+                result
             })
             .collect();
         progress.end();
         let (mut outcomes, mut unreadable) = (Vec::new(), Vec::new());
-        for result in results {
+        for result in results? {
             match result {
                 Ok(outcome) => outcomes.push(outcome),
                 Err(error) => unreadable.push(error),
             }
         }
-        Evaluation::from_outcomes(outcomes, unreadable, classes)
+        Some(Evaluation::from_outcomes(outcomes, unreadable, classes))
     }
 
     /// Of validation pictures whose logits are known; `path` tells a picture's path by its number.

@@ -65,6 +65,12 @@ pub enum RunError {
         /// The directory.
         path: PathBuf,
     },
+    /// It has no classifier yet.
+    #[error("{} isn't finished; finish it with `defrost train --resume --out {}`", path.display(), path.display())]
+    Unfinished {
+        /// The directory.
+        path: PathBuf,
+    },
     /// There is nothing to go on with.
     #[error("{} is finished; train anew without `--resume`, or go on from its weights with `--weights {}`", path.display(), path.display())]
     Finished {
@@ -72,10 +78,10 @@ pub enum RunError {
         path: PathBuf,
     },
     /// No run of these data was stopped.
-    #[error("there is no unfinished run of {} in {}; train without `--resume`", data.display(), runs.display())]
+    #[error("there is no unfinished run{} in {}; train without `--resume`", of(data.as_deref()), runs.display())]
     NothingToResume {
         /// The data asked for.
-        data: PathBuf,
+        data: Option<PathBuf>,
         /// Where runs were looked for.
         runs: PathBuf,
     },
@@ -87,6 +93,10 @@ pub enum RunError {
         /// What differs.
         change: String,
     },
+}
+
+fn of(data: Option<&Path>) -> String {
+    data.map_or_else(String::new, |data| format!(" of {}", data.display()))
 }
 
 /// A run's directory, locked for this process as long as the value lives.
@@ -132,7 +142,7 @@ impl RunDir {
     /// # Errors
     /// When it is no run, finished, or in use.
     pub fn resume(path: &Path) -> Result<RunDir, RunError> {
-        if !path.join(RECIPE).is_file() {
+        if !exists(path) {
             return Err(RunError::NotARun { path: path.to_owned() });
         }
         if is_finished(path) {
@@ -183,6 +193,11 @@ impl RunDir {
     }
 }
 
+/// Whether a training has begun in `path`.
+pub fn exists(path: &Path) -> bool {
+    path.join(RECIPE).is_file()
+}
+
 /// Whether a run has come to its end.
 pub fn is_finished(path: &Path) -> bool {
     path.join(OUTCOME).is_file()
@@ -209,16 +224,20 @@ pub fn latest(runs: &Path) -> Result<PathBuf, RunError> {
     by_age(runs).into_iter().find(|path| is_finished(path)).ok_or_else(|| RunError::None { path: runs.to_owned() })
 }
 
-/// The latest unfinished run in `runs` whose recipe satisfies `of_data`.
+/// The latest unfinished run in `runs` whose recipe satisfies `of_data`; `data` is for the error.
 ///
 /// # Errors
 /// When there is none.
-pub fn latest_unfinished(runs: &Path, data: &Path, of_data: impl Fn(&Path) -> bool) -> Result<PathBuf, RunError> {
+pub fn latest_unfinished(
+    runs: &Path,
+    data: Option<&Path>,
+    of_data: impl Fn(&Path) -> bool,
+) -> Result<PathBuf, RunError> {
     let unfinished = by_age(runs).into_iter().filter(|path| !is_finished(path));
     unfinished
         .into_iter()
         .find(|path| of_data(&path.join(RECIPE)))
-        .ok_or_else(|| RunError::NothingToResume { data: data.to_owned(), runs: runs.to_owned() })
+        .ok_or_else(|| RunError::NothingToResume { data: data.map(Path::to_owned), runs: runs.to_owned() })
 }
 
 #[cfg(test)]
@@ -246,13 +265,13 @@ mod tests {
         let run = RunDir::create_next(folder.path(), "photos").unwrap();
         fs::write_atomic(&run.join(RECIPE), b"").unwrap();
         assert!(matches!(latest(folder.path()), Err(RunError::None { .. })));
-        assert!(latest_unfinished(folder.path(), Path::new("photos"), |_| true).is_ok());
+        assert!(latest_unfinished(folder.path(), Some(Path::new("photos")), |_| true).is_ok());
         fs::write_atomic(&run.join(OUTCOME), b"{}").unwrap();
         assert_eq!(latest(folder.path()).unwrap(), run.path());
         let path = run.path().to_owned();
         drop(run);
         assert!(matches!(RunDir::resume(&path), Err(RunError::Finished { .. })));
-        assert!(latest_unfinished(folder.path(), Path::new("photos"), |_| true).is_err());
+        assert!(latest_unfinished(folder.path(), Some(Path::new("photos")), |_| true).is_err());
     }
 
     #[test]

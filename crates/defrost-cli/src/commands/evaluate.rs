@@ -1,13 +1,14 @@
 //! `defrost evaluate`: a classifier on labelled pictures.
 
-use defrost::data;
+use defrost::data::{self, Dataset};
 use defrost::evaluate::Evaluation;
 use defrost::progress::Progress;
+use defrost::run;
 use serde::Serialize;
 
 use super::{predictor, run_and_rest};
 use crate::args;
-use crate::failure::{Blame, Failure};
+use crate::failure::Failure;
 use crate::interrupt;
 use crate::terminal::{Terminal, columns, percent, short};
 
@@ -20,6 +21,8 @@ struct Report<'a> {
     data: String,
     samples: usize,
     skipped: usize,
+    /// Pictures that the classifier has learned from.
+    seen_in_training: usize,
     accuracy: f64,
     accuracy_interval: (f64, f64),
     loss: f64,
@@ -40,7 +43,7 @@ struct Class<'a> {
 
 pub(super) fn run(args: &args::Evaluate, terminal: &Terminal) -> Result<(), Failure> {
     let words = terminal.words;
-    let (run, rest) = run_and_rest(&args.paths)?;
+    let (run, rest) = run_and_rest(&args.paths, terminal)?;
     let [path] = rest else {
         return Err(Failure::user(words.run_and_data(rest.len())).hint("defrost evaluate [RUN] DATA"));
     };
@@ -48,13 +51,16 @@ pub(super) fn run(args: &args::Evaluate, terminal: &Terminal) -> Result<(), Fail
     let classes = predictor.classes();
     let data = data::open_labelled(path, classes, false)?;
     data.warnings.iter().for_each(|warning| terminal.warn(warning.to_string()));
+    let seen = Dataset::trained_contents(&run.join(run::SPLIT))?;
+    let seen_in_training = data.test.iter().filter(|sample| seen.contains(&sample.content)).count();
+    if seen_in_training > 0 {
+        terminal.warn(words.trained_on(seen_in_training, data.test.len()));
+    }
     let cancel = interrupt::listen(terminal)?;
     let bars = terminal.bars();
     let progress = Progress::new(&bars, cancel);
-    let evaluation = Evaluation::of(&predictor, &data.test, progress);
-    if progress.cancelled() {
-        return Err(Failure { blame: Blame::Interrupted, error: anyhow::anyhow!(words.stopped()), hint: None });
-    }
+    let evaluation =
+        Evaluation::of(&predictor, &data.test, progress).ok_or_else(|| Failure::stopped(words.stopped()))?;
     let skipped = data.skipped.len() + evaluation.unreadable.len();
     if skipped > 0 {
         terminal.warn(words.unreadable(skipped));
@@ -74,6 +80,7 @@ pub(super) fn run(args: &args::Evaluate, terminal: &Terminal) -> Result<(), Fail
         data: path.display().to_string(),
         samples: evaluation.outcomes.len(),
         skipped,
+        seen_in_training,
         accuracy: evaluation.accuracy(),
         accuracy_interval: evaluation.accuracy_interval(),
         loss: evaluation.loss(),

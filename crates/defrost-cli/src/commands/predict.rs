@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{predictor, run_and_rest};
 use crate::args;
-use crate::failure::{Blame, Failure};
+use crate::failure::Failure;
 use crate::interrupt;
 use crate::terminal::{Terminal, columns, percent};
 
@@ -40,7 +40,7 @@ struct Top {
 
 pub(super) fn run(args: &args::Predict, terminal: &Terminal) -> Result<(), Failure> {
     let words = terminal.words;
-    let (run, paths) = run_and_rest(&args.paths)?;
+    let (run, paths) = run_and_rest(&args.paths, terminal)?;
     if paths.is_empty() {
         return Err(Failure::user(words.no_pictures_given()).hint("defrost predict [RUN] FILE|DIR…"));
     }
@@ -51,7 +51,7 @@ pub(super) fn run(args: &args::Predict, terminal: &Terminal) -> Result<(), Failu
     let progress = Progress::new(&bars, cancel);
     let predictions = predict(&predictor, &pictures, args, progress);
     if progress.cancelled() {
-        return Err(Failure { blame: Blame::Interrupted, error: anyhow::anyhow!(words.stopped()), hint: None });
+        return Err(Failure::stopped(words.stopped()));
     }
     let reasons: Vec<String> = predictions.iter().filter_map(|line| line.error.clone()).collect();
     let none_readable = reasons.len() == predictions.len();
@@ -110,25 +110,20 @@ fn predict_one(predictor: &Predictor, path: &Path, args: &args::Predict, limits:
     }
 }
 
-/// A row a picture: the path, then the most probable classes.
+/// A row a picture: the path, then the most probable classes. Pictures that can't be read follow, as their reasons are long.
 fn text(predictions: &[Line], terminal: &Terminal) -> String {
-    let rows: Vec<Vec<String>> = predictions
+    let (unreadable, readable): (Vec<&Line>, Vec<&Line>) = predictions.iter().partition(|line| line.error.is_some());
+    let rows: Vec<Vec<String>> = readable
         .iter()
         .map(|line| {
             let mut row = vec![line.path.clone()];
-            match (&line.error, &line.class) {
-                // The error names the picture, too.
-                (Some(error), _) => {
-                    row.push(error.strip_prefix(&format!("{}: ", line.path)).unwrap_or(error).to_owned());
-                }
-                (None, None) => row.push(terminal.words.unsure()),
-                (None, Some(_)) => {}
-            }
+            row.extend(line.class.is_none().then(|| terminal.words.unsure()));
             row.extend(line.top.iter().map(|top| format!("{} {} %", top.class, percent(f64::from(top.probability)))));
             row
         })
         .collect();
-    columns(&rows)
+    let errors = unreadable.iter().filter_map(|line| line.error.as_ref()).map(|error| format!("{error}\n"));
+    columns(&rows) + &errors.collect::<String>()
 }
 
 /// Columns `path`, `class`, `probability`, `error`, then `class_1`, `probability_1`, … for the most probable classes.

@@ -6,9 +6,10 @@ use defrost::fs;
 use defrost::recipe::{Recipe, RecipeErrors};
 use serde::Serialize;
 
+use super::train::Work;
 use crate::args::RecipeAction;
 use crate::failure::Failure;
-use crate::terminal::{Terminal, short};
+use crate::terminal::{Terminal, percent, short};
 
 #[derive(Serialize)]
 struct Checked {
@@ -33,10 +34,20 @@ struct Shown<'a> {
     recipe: &'a Recipe,
 }
 
+#[derive(Serialize)]
+struct Verified {
+    path: String,
+    run: String,
+    val_accuracy: f64,
+    expected: (f64, f64),
+    holds: bool,
+}
+
 pub(super) fn run(action: &RecipeAction, terminal: &Terminal) -> Result<(), Failure> {
     match action {
         RecipeAction::Check { file } => check(file, terminal),
         RecipeAction::Show { file } => show(file, terminal),
+        RecipeAction::Verify { file, data } => verify(file, data.as_deref(), terminal),
     }
 }
 
@@ -79,4 +90,29 @@ fn show(file: &Path, terminal: &Terminal) -> Result<(), Failure> {
         return terminal.json(&Shown { path: file.display().to_string(), hash, recipe: &recipe });
     }
     terminal.data(recipe.to_toml().as_bytes())
+}
+
+fn verify(file: &Path, data: Option<&Path>, terminal: &Terminal) -> Result<(), Failure> {
+    let words = terminal.words;
+    let mut recipe = read(file)?;
+    let Some((low, high)) = recipe.expect.val_accuracy else {
+        return Err(Failure::user(words.expects_nothing(&short(file))).hint("[expect]\nval_accuracy = [0.88, 0.94]"));
+    };
+    if let Some(data) = data {
+        recipe.data.path = Some(data.to_owned());
+    }
+    let work = Work { recipe, resumed: None, out: None, strict: false, no_cache: false };
+    let (outcome, _) = work.carry_out(terminal)?;
+    let holds = (low..=high).contains(&outcome.val_accuracy);
+    let said = words.verified(holds, &percent(outcome.val_accuracy), &percent(low), &percent(high));
+    if terminal.wants_json() {
+        let (path, run, val_accuracy) = (file.display().to_string(), outcome.run, outcome.val_accuracy);
+        terminal.json(&Verified { path, run, val_accuracy, expected: (low, high), holds })?;
+    }
+    if !holds {
+        return Err(Failure::user(said));
+    }
+    terminal.say("");
+    terminal.say(said);
+    Ok(())
 }

@@ -3,7 +3,7 @@
 mod recipe;
 mod talk;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use defrost::features::Cache;
 use defrost::job::{Environment, Job, JobError, Outcome};
@@ -25,51 +25,67 @@ pub(super) fn run(args: &Train, terminal: &Terminal) -> Result<(), Failure> {
     }
     let resumed = args.resume.then(|| unfinished(args)).transpose()?;
     let recipe = match &resumed {
-        Some(path) => recipe::resumed(args, path)?,
+        Some(dir) => recipe::resumed(args, dir.path())?,
         None => recipe::asked_for(args)?,
     };
-    let cancel = interrupt::listen(terminal)?;
-    let bars = terminal.bars();
-    let progress = Progress::new(&bars, cancel);
-    let weights_cache = cache::weights(terminal)?;
-    let environment = Environment {
-        embedded: defrost_weights::efficientnet_lite0(),
-        weights_cache: &weights_cache,
-        features: if args.no_cache { Cache::none() } else { Cache::in_folder(&cache::features(terminal)?)? },
-        lang: terminal.words.0,
-    };
-    let job = Job::prepare(&recipe, args.strict, &environment, progress).map_err(failed)?;
-    let dir = match (&resumed, &args.out) {
-        (Some(path), _) => RunDir::resume(path)?,
-        (None, Some(path)) => RunDir::create(path)?,
-        (None, None) => RunDir::create_next(Path::new(RUNS), &job.data.name)?,
-    };
-    talk::before(&job, &dir, terminal);
-    let mut table = Table { rows: StageTable::default(), bars: &bars };
-    let outcome = job.run(&dir, &mut table, progress).map_err(|error| match error.is_cancelled() {
-        true => stopped(dir.path(), terminal),
-        false => failed(error),
-    })?;
-    report(&outcome, dir.path(), terminal)
+    let work = Work { recipe, resumed, out: args.out.as_deref(), strict: args.strict, no_cache: args.no_cache };
+    let (outcome, dir) = work.carry_out(terminal)?;
+    talk::after(&outcome, dir.path(), terminal);
+    // The record states its own version: it is the run's `run.json`.
+    if terminal.wants_json() { terminal.object(&outcome) } else { Ok(()) }
 }
 
-fn report(outcome: &Outcome, dir: &Path, terminal: &Terminal) -> Result<(), Failure> {
-    talk::after(outcome, dir, terminal);
-    // The record states its own version: it is the run's `run.json`.
-    if terminal.wants_json() { terminal.object(outcome) } else { Ok(()) }
+/// A training that is asked for.
+pub(super) struct Work<'a> {
+    pub(super) recipe: Recipe,
+    /// The run that goes on.
+    pub(super) resumed: Option<RunDir>,
+    /// Where a new run goes; by itself, to `runs/`.
+    pub(super) out: Option<&'a Path>,
+    pub(super) strict: bool,
+    pub(super) no_cache: bool,
+}
+
+impl Work<'_> {
+    /// Trains and says how it goes, but not what came of it.
+    pub(super) fn carry_out(self, terminal: &Terminal) -> Result<(Outcome, RunDir), Failure> {
+        let cancel = interrupt::listen(terminal)?;
+        let bars = terminal.bars();
+        let progress = Progress::new(&bars, cancel);
+        let weights_cache = cache::weights(terminal)?;
+        let environment = Environment {
+            embedded: defrost_weights::efficientnet_lite0(),
+            weights_cache: &weights_cache,
+            features: if self.no_cache { Cache::none() } else { Cache::in_folder(&cache::features(terminal)?)? },
+            lang: terminal.words.0,
+        };
+        let job = Job::prepare(&self.recipe, self.strict, &environment, progress).map_err(failed)?;
+        let dir = match (self.resumed, self.out) {
+            (Some(dir), _) => dir,
+            (None, Some(path)) => RunDir::create(path)?,
+            (None, None) => RunDir::create_next(Path::new(RUNS), &job.data.name)?,
+        };
+        talk::before(&job, &dir, terminal);
+        let mut table = Table { rows: StageTable::default(), bars: &bars };
+        let outcome = job.run(&dir, &mut table, progress).map_err(|error| match error.is_cancelled() {
+            true => stopped(dir.path(), terminal),
+            false => interrupted(error, dir.path(), terminal),
+        })?;
+        Ok((outcome, dir))
+    }
 }
 
 /// The run that `--resume` means.
-fn unfinished(args: &Train) -> Result<PathBuf, Failure> {
+fn unfinished(args: &Train) -> Result<RunDir, Failure> {
     if let Some(out) = &args.out {
-        return Ok(out.clone());
+        return Ok(RunDir::resume(out)?);
     }
     let same_data = |path: &Path| {
         let Some(data) = &args.data else { return true };
         super::recipe::read(path).is_ok_and(|recipe: Recipe| recipe.data.path.as_ref().is_some_and(|of| same(of, data)))
     };
-    let data = args.data.clone().unwrap_or_else(|| PathBuf::from("…"));
-    Ok(run::latest_unfinished(Path::new(RUNS), &data, same_data)?)
+    let path = run::latest_unfinished(Path::new(RUNS), args.data.as_deref(), same_data)?;
+    Ok(RunDir::resume(&path)?)
 }
 
 /// Whether two paths lead to the same place.
@@ -85,9 +101,22 @@ fn failed(error: JobError) -> Failure {
     }
 }
 
+fn resume_command(dir: &Path) -> String {
+    format!("defrost train --resume --out {}", dir.display())
+}
+
 fn stopped(dir: &Path, terminal: &Terminal) -> Failure {
-    let message = terminal.words.stopped_run(&short(dir), &format!("defrost train --resume --out {}", dir.display()));
-    Failure { blame: Blame::Interrupted, error: anyhow::anyhow!(message), hint: None }
+    Failure::stopped(terminal.words.stopped_run(&short(dir), &resume_command(dir)))
+}
+
+/// A run that the system stopped goes on when its cause is gone; nothing that it has written is half-written.
+fn interrupted(error: JobError, dir: &Path, terminal: &Terminal) -> Failure {
+    let broken_promise = matches!(error, JobError::Train(TrainError::Freeze(_)));
+    let failure = failed(error);
+    match failure.blame {
+        Blame::System if !broken_promise => failure.hint(terminal.words.goes_on(&resume_command(dir))),
+        _ => failure,
+    }
 }
 
 /// Prints a row as each epoch ends.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use defrost::progress::{Observer, Phase};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
-use super::{Terminal, bytes};
+use super::{Terminal, bytes, padded};
 
 /// One bar at a time, on stderr; none where stderr is no terminal or the user wants quiet.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Observer for Bars {
         );
         let bar = ProgressBar::with_draw_target(Some(total), self.target())
             .with_style(style.progress_chars("█▉▊▋▌▍▎▏ "))
-            .with_prefix(label.to_owned());
+            .with_prefix(words.phase(label));
         bar.enable_steady_tick(Duration::from_millis(200));
         *self.lock() = Some(Running { phase, bar, started: Instant::now() });
     }
@@ -75,15 +75,17 @@ impl Observer for Bars {
 
     fn end(&self) {
         let Some(running) = self.lock().take() else { return };
+        // Clearing a bar moves it to its end, which stopped work hasn't reached.
+        let (done, seconds) = (running.bar.position(), running.started.elapsed().as_secs_f64());
+        let all = running.bar.length().unwrap_or(done);
         running.bar.finish_and_clear();
         // Epochs have their rows and predictions their lines; the other phases leave one.
-        let (done, seconds) = (running.bar.position(), running.started.elapsed().as_secs_f64());
         let words = self.terminal.words;
         let what = match running.phase {
             Phase::Epoch | Phase::Predict => return,
             Phase::Download => words.took(&bytes(done), seconds),
-            Phase::Features => words.took(&words.pictures(done as usize), seconds),
+            Phase::Features => words.took(&words.pictures_of(done as usize, all as usize), seconds),
         };
-        self.terminal.say(format!(" {:<19} {what}", running.bar.prefix()));
+        self.terminal.say(format!(" {} {what}", padded(&running.bar.prefix(), 19)));
     }
 }

@@ -15,7 +15,7 @@ pub use weights::Start;
 use crate::artefact::{Artefact, ArtefactError};
 use crate::augment::{self, Pipeline};
 use crate::backbone::{self, UnknownBackbone};
-use crate::cost::{self, Estimate, StageCost};
+use crate::cost::{self, Estimate, PictureCost, StageCost};
 use crate::data::{self, DataError, Dataset, Shuffle};
 use crate::evaluate::Evaluation;
 use crate::exec::cpu::BatchNormMode;
@@ -71,8 +71,8 @@ pub enum JobError {
     OtherBackbone { path: PathBuf, expected: &'static str, found: String },
     #[error("`precision` \"bf16\" is not available in this version; use \"f32\"")]
     Precision,
-    #[error("{readable} of {all} training pictures of {} can be read, from {classes} classes; at least one of each of two classes is needed (see {})", path.display(), run::SKIPPED)]
-    TooFewReadable { path: PathBuf, readable: usize, all: usize, classes: usize },
+    #[error("no training picture of the class `{class}` can be read: see {}; mend them, or choose the other classes with `classes`", list.display())]
+    UnreadableClass { class: String, list: PathBuf },
 }
 
 impl JobError {
@@ -202,7 +202,9 @@ impl Job {
     pub fn estimate(&self) -> Estimate {
         let cost = |stage: &StagePlan| StageCost { tap: stage.tap, epochs: stage.max_epochs };
         let stages: Vec<StageCost> = self.stages.iter().map(cost).collect();
-        cost::estimate(&self.model, &stages, self.data.train.len(), self.data.validation.len(), self.views)
+        let kept = self.feature_plan().map_or(1.0, |plan| (plan.budget as f64 / plan.bytes as f64).min(1.0));
+        let (train, validation) = (self.data.train.len(), self.data.validation.len());
+        cost::estimate(&self.model, &stages, PictureCost { train, validation, views: self.views, kept })
     }
 
     /// Runs in `dir`, or goes on where an earlier process left off, and leaves there all that a run holds.
@@ -246,10 +248,13 @@ impl Job {
             pictures.sample(picture).path.clone()
         });
         crate::fs::write_atomic(&dir.join(run::PREDICTIONS), &validation.to_csv(&self.data.classes))?;
-        let test = (!self.data.test.is_empty()).then(|| {
-            let predictor = Predictor::new(artefact, self.model.clone());
-            Evaluation::of(&predictor, &self.data.test, progress)
-        });
+        let test = match self.data.test.as_slice() {
+            [] => None,
+            samples => {
+                let predictor = Predictor::new(artefact, self.model.clone());
+                Some(Evaluation::of(&predictor, samples, progress).ok_or(TrainError::Cancelled)?)
+            }
+        };
         let outcome = Outcome::new(&self, dir, &trained, &validation, test.as_ref(), begun.elapsed().as_secs_f64());
         outcome.save(dir)?;
         Ok(outcome)
@@ -268,26 +273,27 @@ impl Job {
         let mut listed = self.data.clone();
         listed.skipped.extend(pictures.unreadable());
         listed.write_skipped_csv(&dir.join(run::SKIPPED))?;
-        let readable = pictures.readable(Side::Train);
-        let mut labels: Vec<usize> = readable.iter().map(|&(_, label)| label).collect();
-        labels.sort_unstable();
-        labels.dedup();
-        if labels.len() < 2 {
-            return Err(JobError::TooFewReadable {
-                path: self.data.path.clone(),
-                readable: readable.len(),
-                all: self.data.train.len(),
-                classes: labels.len(),
-            });
+        let mut counts = self.readable_counts(pictures).into_iter();
+        match counts.position(|count| count == 0) {
+            Some(label) => {
+                let class = self.data.classes[label].clone();
+                Err(JobError::UnreadableClass { class, list: dir.join(run::SKIPPED) })
+            }
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    fn settings(&self, pictures: &Pictures) -> Result<Settings, JobError> {
+    /// Readable training pictures of each class.
+    fn readable_counts(&self, pictures: &Pictures) -> Vec<usize> {
         let mut counts = vec![0; self.data.classes.len()];
         for (_, label) in pictures.readable(Side::Train) {
             counts[label] += 1;
         }
+        counts
+    }
+
+    fn settings(&self, pictures: &Pictures) -> Result<Settings, JobError> {
+        let counts = self.readable_counts(pictures);
         Ok(Settings {
             seed: self.recipe.seed,
             batch_size: self.recipe.batch_size,

@@ -7,7 +7,7 @@ use defrost_kernels::Kernels;
 
 use crate::exec::cpu::Program;
 use crate::features::{Cache, FeaturesError, Pictures, Rows};
-use crate::graph::{Graph, Tap};
+use crate::graph::{Graph, Layer, Op, Tap};
 use crate::model::Model;
 use crate::progress::Progress;
 use crate::train::{RowSource, StagePlan};
@@ -84,8 +84,8 @@ impl RowSource for StageRows {
                 let engine = engine_fingerprint(model.fingerprint(deepest, tap));
                 let left = self.cache.budget.saturating_sub(pass.bytes());
                 let mut rows = Rows::derived(pass, program, engine);
-                let name = &model.graph.layers()[tap.0].name;
-                rows.fill(&Cache { budget: left, ..self.cache.clone() }, name, progress)?;
+                let label = label(&model.graph.layers()[tap.0]);
+                rows.fill(&Cache { budget: left, ..self.cache.clone() }, &label, progress)?;
                 Arc::new(rows)
             }
         } else {
@@ -96,6 +96,14 @@ impl RowSource for StageRows {
         };
         self.latest = Some((stage, rows.clone()));
         Ok(rows)
+    }
+}
+
+/// What people read while rows of this layer are derived.
+fn label(layer: &Layer) -> String {
+    match layer.op {
+        Op::GlobalAveragePooling => "pooled features".to_owned(),
+        _ => format!("at {}", layer.name),
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) fn before(job: &Job, dir: &RunDir, terminal: &Terminal) {
         Some(plan) if plan.at_hand => words.features_at_hand(&short(&plan.path), &epochs, estimate.epochs),
         Some(plan) => {
             let place = if plan.budget == 0 { None } else { plan.path.parent().map(short) };
-            let room = bytes(plan.bytes);
+            let room = words.room(&bytes(plan.budget.min(plan.bytes)), &bytes(plan.bytes));
             words.features(job.views, &room, place.as_deref(), estimate.features, &epochs, estimate.epochs)
         }
         None => words.no_features(&epochs, estimate.epochs),
@@ -97,7 +97,7 @@ pub(super) fn after(outcome: &Outcome, dir: &Path, terminal: &Terminal) {
     let said = |accuracy, (low, high): (f64, f64)| (percent(accuracy), percent(low), percent(high));
     let (accuracy, low, high) = said(outcome.val_accuracy, outcome.val_accuracy_interval);
     let mut line = words.val_accuracy(&accuracy, &low, &high, outcome.val_samples);
-    if let Some(stage) = outcome.stages.last() {
+    if let Some(stage) = outcome.stages.last().filter(|stage| stage.frozen_tensors > 0) {
         let unchanged = if stage.frozen_unchanged { stage.frozen_tensors } else { 0 };
         line.push_str(&words.frozen_unchanged(unchanged, stage.frozen_tensors));
     }
@@ -111,8 +111,11 @@ pub(super) fn after(outcome: &Outcome, dir: &Path, terminal: &Terminal) {
     if outcome.skipped > 0 {
         terminal.warn(words.unreadable_in(outcome.skipped, &short(&dir.join(run::SKIPPED))));
     }
-    if let Some(stage) = outcome.stages.last().filter(|stage| stage.still_improving) {
-        terminal.hint(words.still_improving(&stage.name));
+    let improving = outcome.stages.iter().enumerate().filter(|(_, stage)| stage.still_improving);
+    let (numbers, names): (Vec<usize>, Vec<String>) =
+        improving.map(|(number, stage)| (number, format!("`{}`", stage.name))).unzip();
+    if let Some(first) = numbers.first() {
+        terminal.hint(words.still_improving(&names.join(", "), *first));
     }
     terminal.say(format!("{} · {}", short(&dir.join(run::CURVES_PNG)), words.next("defrost predict my.jpg")));
 }

@@ -1,57 +1,6 @@
-//! The program as a user meets it: help, errors, exit codes, `--json`.
+//! Help, errors, exit codes, `--json`.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers may panic")]
-
-use std::path::Path;
-use std::process::Output;
-
-use assert_cmd::Command;
-
-/// The program in an empty folder with a fixed environment.
-struct Program {
-    folder: tempfile::TempDir,
-}
-
-impl Program {
-    fn new() -> Program {
-        Program { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::cargo_bin("defrost").unwrap();
-        command.args(args).current_dir(self.path()).env_clear().env("DEFROST_CACHE", self.path().join("cache"));
-        command
-    }
-
-    fn run(&self, args: &[&str]) -> Output {
-        self.command(args).output().unwrap()
-    }
-
-    /// `(exit code, stdout, stderr)`, the folder scrubbed.
-    fn texts(&self, args: &[&str]) -> (i32, String, String) {
-        let output = self.run(args);
-        let text =
-            |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(&self.path().display().to_string(), "FOLDER");
-        (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-    }
-
-    /// The error of a command that is the user's mistake.
-    fn mistake(&self, args: &[&str]) -> String {
-        let (code, stdout, stderr) = self.texts(args);
-        assert_eq!((code, stdout.as_str()), (1, ""), "{stderr}");
-        stderr
-    }
-
-    fn stdout(&self, args: &[&str]) -> String {
-        let (code, stdout, stderr) = self.texts(args);
-        assert_eq!(code, 0, "{stderr}");
-        stdout
-    }
-}
+use crate::Program;
 
 #[test]
 fn help_is_short_and_has_examples() {
@@ -138,7 +87,7 @@ fn json_is_one_versioned_object() {
 
 #[test]
 fn backbones_are_listed_with_their_sources() {
-    let list: serde_json::Value = serde_json::from_str(&Program::new().stdout(&["backbones", "--json"])).unwrap();
+    let list = Program::new().json(&["backbones", "--json"]);
     let backbones = list["backbones"].as_array().unwrap();
     let b0 = backbones.iter().find(|backbone| backbone["id"] == "efficientnet_b0.keras_imagenet").unwrap();
     assert_eq!(
@@ -226,7 +175,7 @@ fn without(object: &mut serde_json::Value, names: &[&str]) {
 #[test]
 fn from_no_pictures_to_a_classifier() {
     let program = Program::new();
-    let json = |args: &[&str]| -> serde_json::Value { serde_json::from_str(&program.stdout(args)).unwrap() };
+    let json = |args: &[&str]| program.json(args);
     assert_eq!(json(&["sample", "shapes", "--json"])["samples"], 240);
 
     let train = ["train", "shapes", "--input-size", "32", "--augment", "none", "--epochs", "1,1", "--json"];
@@ -270,8 +219,12 @@ fn from_no_pictures_to_a_classifier() {
     // A picture that can't be read is a warning among others, and the user's mistake alone.
     defrost::fs::write_atomic(&program.path().join("bad.jpg"), b"no picture").unwrap();
     let (code, stdout, stderr) = program.texts(&["predict", "bad.jpg", picture]);
-    assert_eq!((code, stderr.as_str()), (0, "warning: 1 picture can't be read\n"), "{stdout}");
-    assert!(program.mistake(&["predict", "bad.jpg"]).starts_with("error: bad.jpg: not a picture"));
+    assert_eq!(
+        (code, stderr.as_str()),
+        (0, "with the latest run, runs/shapes-1\nwarning: 1 picture can't be read\n"),
+        "{stdout}"
+    );
+    assert!(program.mistake(&["predict", "bad.jpg"]).contains("\nerror: bad.jpg: not a picture"));
 
     // The run's recipe repeats it, and a finished run isn't resumed.
     let again = json(&["train", "--recipe", "runs/shapes-1/recipe.toml", "--json"]);
