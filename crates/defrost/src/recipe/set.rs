@@ -181,7 +181,7 @@ mod tests {
         stages.1.learning_rate=cosine_decay(initial_learning_rate=1e-4, decay_steps=0)
             `stages.1.learning_rate` isn't a schedule: `cosine_decay.decay_steps` must be > 0; got 0
         =1
-            unknown key ``
+            unknown key ``; there are `seed`, `backbone`, `weights`, `input_size`, `batch_size`, `precision`, `base_learning_rate`, `data`, `preprocess`, `augment`, `head`, `loss`, `expect`, `stages`
         "#);
     }
 
