@@ -107,12 +107,13 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Creates `path`, which must not exist or be empty.
+    /// Creates `path`, which must not exist or be empty; what was killed before it wrote anything has left a lock alone.
     ///
     /// # Errors
     /// When it holds something or can't be created.
     pub fn create(path: &Path) -> Result<RunDir, RunError> {
-        let occupied = std::fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_some());
+        let occupied = std::fs::read_dir(path)
+            .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name() != std::ffi::OsStr::new(LOCK)));
         if occupied || path.is_file() {
             return Err(RunError::Exists { path: path.to_owned() });
         }
@@ -256,6 +257,10 @@ mod tests {
         drop(first);
         assert!(RunDir::resume(&path).is_ok());
         assert!(matches!(RunDir::resume(second.path()), Err(RunError::NotARun { .. })));
+        let barely_begun = second.path().to_owned();
+        assert!(matches!(RunDir::create(&barely_begun), Err(RunError::InUse { .. })));
+        drop(second);
+        assert!(RunDir::create(&barely_begun).is_ok());
         assert!(matches!(RunDir::create(&path), Err(RunError::Exists { .. })));
     }
 

@@ -102,6 +102,10 @@ fn a_killed_training_goes_on_to_the_same_weights() {
     let arguments = [&PLAIN[..], &["--epochs", "20,10"]].concat();
     let killed = |run: &str, line: &str| {
         let mut child = program.begin(&[&arguments[..], &["--out", run]].concat(), line);
+        let recipe = program.path().join(run).join("recipe.toml");
+        while !recipe.exists() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(!program.path().join(run).join("run.json").exists(), "{line}");
@@ -119,7 +123,8 @@ fn a_killed_training_goes_on_to_the_same_weights() {
     assert_eq!(program.resume("pass"), whole);
     assert_eq!(program.resume("first"), whole);
     let abandoned = |path: &&PathBuf| path.extension().is_some_and(|ending| ending == "tmp");
-    let files = ["cache/features", "pass", "first", "runs/second/checkpoints"].map(|folder| program.files(folder)).concat();
+    let files =
+        ["cache/features", "pass", "first", "runs/second/checkpoints"].map(|folder| program.files(folder)).concat();
     assert_eq!(files.iter().find(abandoned), None);
 }
 
@@ -204,7 +209,10 @@ fn a_recipe_states_its_result() {
     assert_eq!((&verified["holds"], &verified["expected"]), (&true.into(), &serde_json::json!([0.0, 1.0])));
     recipe("[expect]\nval_accuracy = [1.0, 1.0]\n");
     let (code, stdout, stderr) = program.texts(&["recipe", "verify", "r.toml", "pictures", "--json"]);
-    assert!(code == 1 && stdout.contains("\"holds\":false") && stderr.contains("outside the 100.0–100.0 %"), "{stderr}");
+    assert!(
+        code == 1 && stdout.contains("\"holds\":false") && stderr.contains("outside the 100.0–100.0 %"),
+        "{stderr}"
+    );
     recipe("");
     let error = program.mistake(&["recipe", "verify", "r.toml", "pictures"]);
     assert!(error.contains("r.toml states no result to expect") && error.contains("[expect]"), "{error}");

@@ -258,7 +258,10 @@ fn a_missing_folder_is_answered_with_its_near_sibling() {
     let set = Set::new().fill(0, &[("photos/a", 2)]);
     let error = open(set.path().join("photo"), &DataOptions::default()).unwrap_err();
     let near = set.path().join("photos");
-    assert!(error.to_string().ends_with(&format!("photo doesn't exist; did you mean `{}`?", near.display())), "{error}");
+    assert!(
+        error.to_string().ends_with(&format!("photo doesn't exist; did you mean `{}`?", near.display())),
+        "{error}"
+    );
 }
 
 #[test]

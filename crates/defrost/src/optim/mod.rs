@@ -417,7 +417,7 @@ mod tests {
         "
         );
         insta::assert_snapshot!(check("sgd = { momentum = -1, beta_1 = 3, nesterov = 1 }"), @r"
-        unknown key `sgd.beta_1`; there are `momentum`, `nesterov`, `weight_decay`, `clipnorm`, `clipvalue`, `global_clipnorm`
+        unknown key `sgd.beta_1`; there are `momentum`, `nesterov`, `weight_decay`, `clipnorm`, `global_clipnorm`, `clipvalue`
         `sgd.nesterov` must be true or false; got 1
         `sgd.momentum` must be at least 0 and < 1; got -1.0
         ");
