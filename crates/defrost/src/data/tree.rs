@@ -131,12 +131,18 @@ pub(super) fn walk(path: &Path) -> Result<Folder, DataError> {
             continue;
         }
         let at = entry.path();
-        // A link to nothing is treated as a file: reading it says what is wrong.
-        let is_folder = std::fs::metadata(&at).is_ok_and(|metadata| metadata.is_dir());
-        if !is_folder {
-            folder.insert(&name, || Ok(Stored::File(at.clone()))).map_err(FsError::at("read", &at))?;
-        } else if !leads_back(&at) {
-            folder.folders.insert(name, walk(&at)?);
+        match std::fs::metadata(&at) {
+            Ok(metadata) if metadata.is_dir() => {
+                if !leads_back(&at) {
+                    folder.folders.insert(name, walk(&at)?);
+                }
+            }
+            // Reading a pipe would wait for a writer, reading a device need never end.
+            Ok(metadata) if !metadata.is_file() => folder.others += 1,
+            // A link to nothing is treated as a file: reading it says what is wrong.
+            Ok(_) | Err(_) => {
+                folder.insert(&name, || Ok(Stored::File(at.clone()))).map_err(FsError::at("read", &at))?
+            }
         }
     }
     Ok(folder)
@@ -380,8 +386,10 @@ mod tests {
         std::os::unix::fs::symlink(at("elsewhere"), at("set/b")).unwrap();
         std::os::unix::fs::symlink(at("set"), at("set/a/loop")).unwrap();
         std::os::unix::fs::symlink(at("nowhere"), at("set/a/broken.jpg")).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(at("set/a/socket.jpg")).unwrap();
         let root = walk(&at("set")).unwrap();
         assert_eq!((root.folders["a"].pictures(), root.folders["b"].pictures()), (2, 1));
+        assert_eq!(root.folders["a"].others, 1);
         assert!(root.folders["a"].folders.is_empty());
     }
 }
