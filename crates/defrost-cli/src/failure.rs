@@ -49,6 +49,8 @@ impl Blame {
                     | Kind::InvalidInput
                     | Kind::InvalidData
                     | Kind::UnexpectedEof
+                    // Of a reader that can't make sense of a file; the system has a kind for each of its own.
+                    | Kind::Other
             )
         });
         if system { Blame::System } else { Blame::User }
@@ -120,6 +122,8 @@ mod tests {
         assert_eq!(Failure::from(missing).blame, Blame::User);
         let full = fs::FsError::at("write", Path::new("a"))(io::ErrorKind::StorageFull.into());
         assert_eq!(Failure::from(full).blame, Blame::System);
+        let damaged = fs::FsError::at("read", Path::new("a"))(io::Error::other("no archive"));
+        assert_eq!(Failure::from(damaged).blame, Blame::User);
     }
 
     #[test]

@@ -60,6 +60,10 @@ impl Words {
         say!(self, "{what}  {seconds:.0} s", "{what}  {seconds:.0}초")
     }
 
+    pub(crate) fn stdout_is_lost(self, reason: &str) -> String {
+        say!(self, "can't write to stdout: {reason}", "표준 출력에 쓸 수 없습니다: {reason}")
+    }
+
     pub(crate) fn written(self, path: &str) -> String {
         say!(self, "{path} written", "{path} 파일을 썼습니다")
     }

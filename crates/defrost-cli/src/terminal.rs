@@ -57,7 +57,10 @@ impl Terminal {
         let mut stdout = io::stdout().lock();
         stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
             io::ErrorKind::BrokenPipe => Failure { blame: Blame::ReaderLeft, error: error.into(), hint: None },
-            _ => Failure::system(error),
+            _ => {
+                let message = self.words.stdout_is_lost(&error.to_string());
+                Failure::system(anyhow::Error::new(error).context(message))
+            }
         })
     }
 

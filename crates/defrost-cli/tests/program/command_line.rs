@@ -239,3 +239,26 @@ fn from_no_pictures_to_a_classifier() {
     assert_eq!(hash("runs/shapes-1"), hash("runs/shapes-2"));
     assert!(program.mistake(&["train", "shapes", "--resume", "--out", "runs/shapes-1"]).contains("is finished"));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_behind_stdout_is_the_systems_fault() {
+    use std::process::{Command, Stdio};
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let output = Command::new(assert_cmd::cargo::cargo_bin("defrost"))
+        .args(["schedule", "1e-3", "--steps", "2"])
+        .env_clear()
+        .stdout(Stdio::from(full))
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr.starts_with("error: can't write to stdout: No space left"), "{stderr}");
+}
+
+#[test]
+fn a_damaged_archive_is_the_users_mistake() {
+    let program = Program::new();
+    defrost::fs::write_atomic(&program.path().join("x.tar"), b"no archive").unwrap();
+    assert!(program.mistake(&["train", "x.tar"]).contains("x.tar can't be read as a tar archive"));
+}

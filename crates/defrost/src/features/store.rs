@@ -4,7 +4,7 @@
 //! bytes of its BLAKE3. A row whose sum doesn't fit counts as absent.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -18,8 +18,15 @@ const PREAMBLE: u64 = 16;
 
 /// A file of rows that can't be written or read.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}; free some space or use `--no-cache`")]
+#[error("{0}; {remedy} or use `--no-cache`", remedy = remedy(.0))]
 pub struct StoreError(#[from] FsError);
+
+fn remedy(error: &FsError) -> &'static str {
+    match error.source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space",
+        _ => "keep the cache in another folder",
+    }
+}
 
 /// What a file of rows holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,6 +166,13 @@ mod tests {
         writer.push(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
         writer.commit(header(2)).unwrap();
         path
+    }
+
+    #[test]
+    fn an_error_names_the_remedy_that_fits() {
+        let error = |kind: ErrorKind| StoreError(FsError::at("write", Path::new("a"))(kind.into())).to_string();
+        assert!(error(ErrorKind::StorageFull).ends_with("; free some space or use `--no-cache`"));
+        assert!(error(ErrorKind::NotADirectory).ends_with("; keep the cache in another folder or use `--no-cache`"));
     }
 
     #[test]
