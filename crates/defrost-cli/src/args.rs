@@ -55,6 +55,7 @@ pub(crate) enum Command {
         #[command(subcommand)]
         action: Option<BackbonesAction>,
     },
+    Bench(Bench),
     /// What is kept on disk between runs: weights and features
     Cache {
         #[command(subcommand)]
@@ -219,7 +220,7 @@ pub(crate) struct Summary {
     /// Put the default head for N classes on it
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000))]
     pub(crate) num_classes: Option<u32>,
-    /// The first trainable layer: last=30, fraction=0.7 (the share kept frozen) or from=block6d [default: all is frozen]
+    /// The first trainable layer: last=30, fraction=0.7 (the share kept frozen), from=block6d or all [default: all is frozen]
     #[arg(long, value_name = "CUT", value_parser = parse_cut)]
     pub(crate) cut: Option<Cut>,
     /// The graph that Keras builds without pretrained weights
@@ -243,6 +244,30 @@ pub(crate) struct Schedule {
     pub(crate) out: Option<PathBuf>,
 }
 
+/// Measure how fast a backbone runs on this machine, with random weights and pictures
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  defrost bench
+  defrost bench efficientnet_b0 --cut from=block6d --threads 1
+  defrost bench efficientnet_b0 --plan")]
+pub(crate) struct Bench {
+    /// A backbone's id, with or without its tag (see `defrost backbones`)
+    #[arg(default_value = "efficientnet_lite0")]
+    pub(crate) backbone: String,
+    /// The first layer that the training step trains: last=30, fraction=0.7, from=block6d or all
+    #[arg(long, value_name = "CUT", value_parser = parse_cut, default_value = "last=30")]
+    pub(crate) cut: Cut,
+    /// In what the frozen part computes
+    #[arg(long, value_name = "f32|bf16", value_parser = ["f32", "bf16"], hide_possible_values = true, default_value = "f32")]
+    pub(crate) precision: String,
+    /// Threads [default: all]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) threads: Option<usize>,
+    /// Print the fused steps of the forward pass, each with its shape, bytes, time and share of the peak, on one thread
+    #[arg(long)]
+    pub(crate) plan: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum BackbonesAction {
     /// Download a backbone's weights from their publisher and verify them
@@ -260,9 +285,12 @@ pub(crate) enum CacheAction {
     Prune,
 }
 
-/// `last=30`, `fraction=0.7`, `from=block6d`.
+/// `last=30`, `fraction=0.7`, `from=block6d`, `all`.
 fn parse_cut(text: &str) -> Result<Cut, String> {
-    let form = || "expected `last=30`, `fraction=0.7` or `from=block6d`".to_owned();
+    if text == "all" {
+        return Ok(Cut::All);
+    }
+    let form = || "expected `last=30`, `fraction=0.7`, `from=block6d` or `all`".to_owned();
     let (key, value) = text.split_once('=').ok_or_else(form)?;
     match key {
         "last" => value.parse().map(Cut::Last).map_err(|_| format!("`last` must be a number of layers; got {value}")),
@@ -310,6 +338,7 @@ mod tests {
         assert_eq!(parse_cut("last=30"), Ok(Cut::Last(30)));
         assert_eq!(parse_cut("fraction=0.7"), Ok(Cut::Fraction(0.7)));
         assert_eq!(parse_cut("from=block6d"), Ok(Cut::From("block6d".to_owned())));
+        assert_eq!(parse_cut("all"), Ok(Cut::All));
         for wrong in ["last=-1", "last", "from=", "first=3", "fraction=x"] {
             assert!(parse_cut(wrong).is_err(), "{wrong}");
         }

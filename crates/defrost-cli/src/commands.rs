@@ -2,6 +2,7 @@
 
 mod advise;
 mod backbones;
+mod bench;
 mod cache;
 mod evaluate;
 mod predict;
@@ -16,15 +17,18 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 use defrost::artefact::Artefact;
+use defrost::exec::cpu::{Isa, Kernels};
 use defrost::predict::Predictor;
 use defrost::run::{self, RunError};
 
 use crate::args::{Args, Command};
+use crate::environment;
 use crate::failure::Failure;
 use crate::terminal::{Terminal, short};
 
 /// Does what was asked.
 pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<(), Failure> {
+    force_isa(terminal)?;
     match command {
         Command::Train(args) => train::run(&args, terminal),
         Command::Predict(args) => predict::run(&args, terminal),
@@ -35,6 +39,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<(), Failure> 
         Command::Summary(args) => summary::run(&args, terminal),
         Command::Schedule(args) => schedule::run(&args, terminal),
         Command::Backbones { action } => backbones::run(action, terminal),
+        Command::Bench(args) => bench::run(&args, terminal),
         Command::Cache { action } => cache::run(&action, terminal),
         Command::Completions { shell } => {
             let mut script = io::Cursor::new(Vec::new());
@@ -42,6 +47,18 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<(), Failure> 
             terminal.data(script.get_ref())
         }
     }
+}
+
+/// Uses the instruction set that the environment names.
+fn force_isa(terminal: &Terminal) -> Result<(), Failure> {
+    let Some(name) = environment::isa() else { return Ok(()) };
+    let named = Isa::ALL.into_iter().find(|isa| name == isa.name());
+    if named.is_some_and(Kernels::force) {
+        return Ok(());
+    }
+    let here: Vec<&str> =
+        Isa::ALL.into_iter().filter(|&isa| Kernels::with(isa).is_some()).map(Isa::name).collect();
+    Err(Failure::user(terminal.words.no_such_isa(&name.to_string_lossy(), &here)))
 }
 
 /// Where runs are made and looked for.

@@ -39,3 +39,15 @@ pub(crate) fn cache() -> Option<PathBuf> {
 pub(crate) fn home() -> Option<PathBuf> {
     var("HOME").map(PathBuf::from)
 }
+
+/// The instruction set to use in place of the best: `DEFROST_ISA`, one of `avx512`, `avx2`, `neon`, `portable`.
+pub(crate) fn isa() -> Option<OsString> {
+    var("DEFROST_ISA")
+}
+
+/// The most memory that the process has held at any time, in bytes, where the system tells.
+pub(crate) fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}

@@ -18,6 +18,44 @@ impl Kernels {
         match_activation!(activation, function => self.call(ScaleShift { x, scale, shift, function }));
     }
 
+    /// `y[r, c] = f(x[r, c] · scale[c] + shift[c])`
+    ///
+    /// # Panics
+    ///
+    /// If `x` and `y`, or `scale` and `shift`, differ in length, or `x` is no whole number of rows.
+    pub fn scale_shift_into(&self, x: &[f32], scale: &[f32], shift: &[f32], activation: Activation, y: &mut [f32]) {
+        assert_eq!(scale.len(), shift.len(), "`scale` and `shift` must have the same length");
+        assert_eq!(x.len(), y.len(), "`x` and `y` must have the same length");
+        assert_rows(x.len(), scale.len());
+        match_activation!(activation, function => self.call(ScaleShiftInto { x, y, scale, shift, function }));
+    }
+
+    /// The gradient of [`scale_shift_into`](Self::scale_shift_into): with `dz = dy · f'(x · scale + shift)`,
+    /// `dy[r, c] = dz[r, c] · scale[c]`, `sum[c] += Σ_r dz[r, c]`, `dot[c] += Σ_r dz[r, c] · x[r, c]`.
+    ///
+    /// `dy` thus becomes the gradient by `x`; `sum` is the one by `shift`, `dot` the one by `scale`.
+    ///
+    /// # Panics
+    ///
+    /// If `x` and `dy` differ in length, `scale`, `shift`, `sum` and `dot` do, or `x` is no whole number of rows.
+    pub fn scale_shift_gradient(
+        &self,
+        x: &[f32],
+        [scale, shift]: [&[f32]; 2],
+        activation: Activation,
+        dy: &mut [f32],
+        [sum, dot]: [&mut [f32]; 2],
+    ) {
+        let channels = scale.len();
+        assert!(
+            [shift.len(), sum.len(), dot.len()] == [channels; 3],
+            "`scale`, `shift`, `sum` and `dot` must have the same length"
+        );
+        assert_eq!(x.len(), dy.len(), "`x` and `dy` must have the same length");
+        assert_rows(x.len(), channels);
+        match_activation!(activation, function => self.call(ScaleShiftGradient { x, dy, scale, shift, sum, dot, function }));
+    }
+
     /// `x[r, c] = x[r, c] · gate[c]`
     ///
     /// # Panics
@@ -105,6 +143,84 @@ impl<F: Function> Step for ScaleShift<'_, F> {
             let x = self.x.as_mut_ptr().add(at);
             let (scale, shift) = (s.load(self.scale.as_ptr().add(at)), s.load(self.shift.as_ptr().add(at)));
             s.store(x, self.function.value(s, s.mul_add(s.load(x), scale, shift)));
+        }
+    }
+}
+
+struct ScaleShiftInto<'a, F> {
+    x: &'a [f32],
+    y: &'a mut [f32],
+    scale: &'a [f32],
+    shift: &'a [f32],
+    function: F,
+}
+
+impl<F: Function> Routine for ScaleShiftInto<'_, F> {
+    #[inline(always)]
+    fn run<T: Target>(self, target: T) {
+        let Self { x, y, scale, shift, function } = self;
+        let channels = scale.len().max(1);
+        for (x, y) in x.chunks_exact(channels).zip(y.chunks_exact_mut(channels)) {
+            // SAFETY: the step stays within the rows, and `scale` and `shift` are as long.
+            unsafe { sweep(target, scale.len(), &mut ScaleShiftInto { x, y, scale, shift, function }) };
+        }
+    }
+}
+
+impl<F: Function> Step for ScaleShiftInto<'_, F> {
+    #[inline(always)]
+    unsafe fn step<S: Simd>(&mut self, s: S, at: usize) {
+        // SAFETY: the caller keeps the vector within a row.
+        unsafe {
+            let x = s.load(self.x.as_ptr().add(at));
+            let (scale, shift) = (s.load(self.scale.as_ptr().add(at)), s.load(self.shift.as_ptr().add(at)));
+            s.store(self.y.as_mut_ptr().add(at), self.function.value(s, s.mul_add(x, scale, shift)));
+        }
+    }
+}
+
+struct ScaleShiftGradient<'a, F> {
+    x: &'a [f32],
+    dy: &'a mut [f32],
+    scale: &'a [f32],
+    shift: &'a [f32],
+    sum: &'a mut [f32],
+    dot: &'a mut [f32],
+    function: F,
+}
+
+impl<F: Function> Routine for ScaleShiftGradient<'_, F> {
+    #[inline(always)]
+    fn run<T: Target>(self, target: T) {
+        let Self { x, dy, scale, shift, sum, dot, function } = self;
+        let block = (BLOCK_ROWS * scale.len()).max(1);
+        for (x, dy) in x.chunks(block).zip(dy.chunks_mut(block)) {
+            // SAFETY: the step takes the vectors at the same channel of each row of the blocks, which are as long; the four
+            // other slices have an element for each channel.
+            unsafe { sweep(target, scale.len(), &mut ScaleShiftGradient { x, dy, scale, shift, sum, dot, function }) };
+        }
+    }
+}
+
+impl<F: Function> Step for ScaleShiftGradient<'_, F> {
+    #[inline(always)]
+    unsafe fn step<S: Simd>(&mut self, s: S, at: usize) {
+        let channels = self.scale.len();
+        // SAFETY: the caller keeps the vector within the channels, and `x` and `dy` are whole rows.
+        unsafe {
+            let (scale, shift) = (s.load(self.scale.as_ptr().add(at)), s.load(self.shift.as_ptr().add(at)));
+            let (sum_at, dot_at) = (self.sum.as_mut_ptr().add(at), self.dot.as_mut_ptr().add(at));
+            let (mut sum, mut dot) = (s.load(sum_at), s.load(dot_at));
+            for row in 0..self.x.len() / channels {
+                let offset = row * channels + at;
+                let (x, dy) = (s.load(self.x.as_ptr().add(offset)), self.dy.as_mut_ptr().add(offset));
+                let dz = self.function.gradient(s, s.mul_add(x, scale, shift), s.load(dy));
+                sum = s.add(sum, dz);
+                dot = s.mul_add(dz, x, dot);
+                s.store(dy, s.mul(dz, scale));
+            }
+            s.store(sum_at, sum);
+            s.store(dot_at, dot);
         }
     }
 }

@@ -28,6 +28,8 @@ pub use activation::Activation;
 pub use depthwise::Depthwise;
 pub use matmul::{Epilogue, Matrix, Packed};
 
+use std::sync::OnceLock;
+
 use simd::{Routine, Target};
 
 /// An instruction set that the kernels are compiled for.
@@ -46,6 +48,16 @@ pub enum Isa {
 impl Isa {
     /// Every instruction set, the fastest first.
     pub const ALL: [Self; 4] = [Self::Avx512, Self::Avx2, Self::Neon, Self::Portable];
+
+    /// Its name: `avx512`, `avx2`, `neon` or `portable`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Avx512 => "avx512",
+            Self::Avx2 => "avx2",
+            Self::Neon => "neon",
+            Self::Portable => "portable",
+        }
+    }
 
     fn is_detected(self) -> bool {
         match self {
@@ -67,10 +79,20 @@ pub struct Kernels {
     isa: Isa,
 }
 
+/// What [`Kernels::force`] set.
+static FORCED: OnceLock<Kernels> = OnceLock::new();
+
 impl Kernels {
-    /// The kernels for the fastest instruction set of this processor.
+    /// The kernels for the fastest instruction set of this processor, or for the one that was [forced](Self::force).
     pub fn detect() -> Self {
-        Isa::ALL.into_iter().find_map(Self::with).unwrap_or(Self { isa: Isa::Portable })
+        let best = || Isa::ALL.into_iter().find_map(Self::with).unwrap_or(Self { isa: Isa::Portable });
+        FORCED.get().copied().unwrap_or_else(best)
+    }
+
+    /// Makes `isa` what [`detect`](Self::detect) finds in this process, where the processor has it and nothing else was
+    /// forced before; tells whether it is so now.
+    pub fn force(isa: Isa) -> bool {
+        Self::with(isa).is_some_and(|kernels| *FORCED.get_or_init(|| kernels) == kernels)
     }
 
     /// The kernels for `isa`, where this processor has it.

@@ -40,6 +40,7 @@ pub mod run;
 
 pub mod train;
 
+pub mod bench;
 pub mod evaluate;
 pub mod predict;
 

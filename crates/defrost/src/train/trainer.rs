@@ -192,7 +192,7 @@ impl<'a> StageWork<'a> {
             run.snapshot = Some(Snapshot::take(&stage.name, model, stage.cut, stage.batch_norm));
             run.stopping = stage.stopping.map(EarlyStopping::new);
         }
-        let numbers = tail.trainable().iter().cloned().zip(0..).collect();
+        let numbers = trainable_numbers(&tail);
         let (train, validation) = (rows.pictures().readable(Side::Train), rows.pictures().readable(Side::Validation));
         Ok(StageWork { stage, rows, settings, tail, optimizer, numbers, train, validation })
     }
@@ -278,15 +278,7 @@ impl<'a> StageWork<'a> {
             run.count(loss, argmax(logits) == label);
         }
         let learning_rate = self.stage.schedule.lr(self.optimizer.steps());
-        let mut variables: Vec<Variable<'_>> = model
-            .params
-            .iter_mut()
-            .filter_map(|(name, tensor)| {
-                let gradient = &output.gradients[*self.numbers.get(name)?];
-                Some(Variable { name, values: tensor.data_mut(), gradient })
-            })
-            .collect();
-        self.optimizer.update(&mut variables, learning_rate);
+        apply_gradients(&mut self.optimizer, &mut model.params, &self.numbers, &output.gradients, learning_rate);
         run.total_steps += 1;
         Ok(())
     }
@@ -337,6 +329,29 @@ impl<'a> StageWork<'a> {
         }
         run.converged = decision.stop;
     }
+}
+
+/// The number of each tensor that a tail trains, by name.
+pub(crate) fn trainable_numbers(tail: &Tail) -> BTreeMap<String, usize> {
+    tail.trainable().iter().cloned().zip(0..).collect()
+}
+
+/// Moves the tensors that have a number against their gradients.
+pub(crate) fn apply_gradients(
+    optimizer: &mut Optimizer,
+    params: &mut Params,
+    numbers: &BTreeMap<String, usize>,
+    gradients: &[Vec<f32>],
+    learning_rate: f32,
+) {
+    let mut variables: Vec<Variable<'_>> = params
+        .iter_mut()
+        .filter_map(|(name, tensor)| {
+            let gradient = &gradients[*numbers.get(name)?];
+            Some(Variable { name, values: tensor.data_mut(), gradient })
+        })
+        .collect();
+    optimizer.update(&mut variables, learning_rate);
 }
 
 /// Pictures a step of validation: enough for full shards on many cores.

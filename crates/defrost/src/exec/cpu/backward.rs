@@ -4,7 +4,7 @@ use defrost_kernels::{Activation as KernelActivation, Epilogue, Matrix};
 
 use super::kernel_activation;
 use super::patches::{Patches, depthwise_shape};
-use super::shard::{BatchGradient, BatchMoments, Context, Shard, Unit};
+use super::shard::{BatchGradient, BatchMoments, Context, Normalization, Shard, Unit};
 use crate::graph::{Layer, Op};
 
 impl Context<'_> {
@@ -12,6 +12,9 @@ impl Context<'_> {
     ///
     /// `batch` holds, for a BatchNorm with batch statistics, the moments and the batch's sums of `dy` and `dy · x̂`.
     pub(super) fn backward(&self, unit: &Unit, at: usize, shard: &mut Shard, batch: Option<&BatchGradient<'_>>) {
+        if unit.is_absorbed {
+            return;
+        }
         let layer = &self.graph.layers()[unit.index];
         let k = self.kernels;
         let mut dy = std::mem::take(&mut shard.gradients[at]);
@@ -23,6 +26,12 @@ impl Context<'_> {
         let channels = layer.output_shape.last().copied().unwrap_or(1);
         let input = unit.inputs[0];
         match &layer.op {
+            _ if batch.is_none() && unit.normalization.is_some() => {
+                if let Some(normalization) = &unit.normalization {
+                    let activation = kernel_activation(layer.op.activation());
+                    self.normalization_gradients(normalization, activation, shard, dy);
+                }
+            }
             Op::Input | Op::Normalization => shard.keep(dy),
             Op::Reshape => shard.arrive(input, dy, k),
             Op::Rescaling { scale, .. } => {
@@ -69,8 +78,10 @@ impl Context<'_> {
                 }
                 shard.keep(dy);
             }
-            Op::BatchNorm { epsilon, .. } => {
-                self.batch_norm_gradients(unit, layer, *epsilon, shard, &mut dy, batch);
+            Op::BatchNorm { .. } => {
+                if let Some(batch) = batch {
+                    self.batch_norm_gradient(layer, &shard.values[input], &mut dy, batch);
+                }
                 if unit.passes_gradient[0] {
                     shard.arrive(input, dy, k);
                 } else {
@@ -182,56 +193,53 @@ impl Context<'_> {
         }
     }
 
-    /// Gradients of BatchNorm; `dy` becomes the input's gradient.
+    /// Gradients of `y = f(x · scale + shift)`, a BatchNorm by moving statistics and the activation after it.
     ///
-    /// Inference: `dx = γ·σ⁻¹·dy`. Batch statistics (Ioffe and Szegedy 2015, §3), over the batch's n rows:
-    /// `dx = γ·σ⁻¹·(dy − Σdy/n − x̂·Σ(dy·x̂)/n)`; the sums were taken over all shards and are the parameters' gradients.
-    fn batch_norm_gradients(
+    /// With `x̂ = (x − mean) / σ`: `dβ = Σ dz`, `dγ = Σ dz · x̂ = (Σ dz·x − mean · Σ dz) / σ`, `dx = dz · γ / σ`.
+    fn normalization_gradients(
         &self,
-        unit: &Unit,
-        layer: &Layer,
-        epsilon: f32,
+        normalization: &Normalization,
+        activation: KernelActivation,
         shard: &mut Shard,
-        dy: &mut [f32],
-        batch: Option<&BatchGradient<'_>>,
+        mut dy: Vec<f32>,
     ) {
-        let k = self.kernels;
-        let channels = dy.len() / (dy.len() / layer.output_shape.last().copied().unwrap_or(1));
-        if let Some(batch) = batch {
-            let x = &shard.values[unit.inputs[0]];
-            let gamma = self.param(layer, "gamma");
-            let BatchMoments { mean, inverse_deviation } = batch.moments;
-            let count = batch.rows as f32;
-            for (x, dy) in x.chunks_exact(channels).zip(dy.chunks_exact_mut(channels)) {
-                for c in 0..channels {
-                    let normalized = (x[c] - mean[c]) * inverse_deviation[c];
-                    let centred = dy[c] - batch.sum[c] / count - normalized * (batch.dot[c] / count);
-                    dy[c] = gamma[c] * inverse_deviation[c] * centred;
-                }
-            }
-            return;
-        }
-        let (gamma_number, beta_number) = (unit.trainable("gamma"), unit.trainable("beta"));
-        if let (Some(gamma_number), Some(beta_number)) = (gamma_number, beta_number) {
-            let mut sum = shard.buffer(channels);
-            sum.fill(0.0);
-            k.sum_rows(dy, channels, &mut sum);
-            let mut dot = shard.buffer(channels);
-            dot.fill(0.0);
-            k.dot_rows(&shard.values[unit.inputs[0]], dy, channels, &mut dot);
+        let Normalization { index, input, passes_gradient, trainable, scale, shift } = normalization;
+        let layer = &self.graph.layers()[*index];
+        let mut sum = shard.buffer(scale.len());
+        let mut dot = shard.buffer(scale.len());
+        sum.fill(0.0);
+        dot.fill(0.0);
+        let x = &shard.values[*input];
+        self.kernels.scale_shift_gradient(x, [scale, shift], activation, &mut dy, [&mut sum, &mut dot]);
+        if let (Some([gamma, beta]), Op::BatchNorm { epsilon, .. }) = (trainable, &layer.op) {
             let (mean, variance) = (self.param(layer, "moving_mean"), self.param(layer, "moving_variance"));
-            let dgamma = &mut shard.parameter_gradients[gamma_number];
-            for c in 0..channels {
-                let inverse = 1.0 / (f64::from(variance[c]) + f64::from(epsilon)).sqrt();
-                dgamma[c] += ((f64::from(dot[c]) - f64::from(mean[c]) * f64::from(sum[c])) * inverse) as f32;
+            for (c, dgamma) in shard.parameter_gradients[*gamma].iter_mut().enumerate() {
+                let inverse = 1.0 / (f64::from(variance[c]) + f64::from(*epsilon)).sqrt();
+                *dgamma += ((f64::from(dot[c]) - f64::from(mean[c]) * f64::from(sum[c])) * inverse) as f32;
             }
-            k.add_assign(&mut shard.parameter_gradients[beta_number], &sum);
-            shard.keep(sum);
-            shard.keep(dot);
+            self.kernels.add_assign(&mut shard.parameter_gradients[*beta], &sum);
         }
-        if unit.passes_gradient[0] {
-            let (scale, _) = self.batch_norm(layer, epsilon, None);
-            k.multiply_channels(dy, &scale);
+        shard.keep(sum);
+        shard.keep(dot);
+        if *passes_gradient {
+            shard.arrive(*input, dy, self.kernels);
+        } else {
+            shard.keep(dy);
+        }
+    }
+
+    /// `dy` of a BatchNorm with batch statistics becomes the input's gradient (Ioffe and Szegedy 2015, §3), over the batch's n
+    /// rows: `dx = γ·σ⁻¹·(dy − Σdy/n − x̂·Σ(dy·x̂)/n)`; the sums were taken over all shards and are the parameters' gradients.
+    fn batch_norm_gradient(&self, layer: &Layer, x: &[f32], dy: &mut [f32], batch: &BatchGradient<'_>) {
+        let gamma = self.param(layer, "gamma");
+        let BatchMoments { mean, inverse_deviation } = batch.moments;
+        let (channels, count) = (gamma.len(), batch.rows as f32);
+        for (x, dy) in x.chunks_exact(channels).zip(dy.chunks_exact_mut(channels)) {
+            for c in 0..channels {
+                let normalized = (x[c] - mean[c]) * inverse_deviation[c];
+                let centred = dy[c] - batch.sum[c] / count - normalized * (batch.dot[c] / count);
+                dy[c] = gamma[c] * inverse_deviation[c] * centred;
+            }
         }
     }
 }

@@ -4,13 +4,16 @@ use defrost_kernels::{Activation as KernelActivation, Epilogue, Kernels, Matrix}
 
 use super::kernel_activation;
 use super::patches::{Patches, depthwise_shape};
-use super::shard::{BatchMoments, Context, Mode, Shard, Unit};
+use super::shard::{BatchMoments, Context, Mode, Normalization, Shard, Unit};
 use crate::graph::{Activation, Op};
 use crate::rng::Stream;
 
 impl Context<'_> {
     /// Computes the output of `unit`, layer `at` from the tap.
     pub(super) fn forward(&self, unit: &Unit, at: usize, shard: &mut Shard, moments: Option<&BatchMoments>) {
+        if unit.is_absorbed {
+            return;
+        }
         let layer = &self.graph.layers()[unit.index];
         let k = self.kernels;
         let samples = shard.samples;
@@ -21,6 +24,12 @@ impl Context<'_> {
         let mut inner = std::mem::take(&mut shard.inner[at]);
         let x = &shard.values[unit.inputs[0]];
         match &layer.op {
+            _ if moments.is_none() && unit.normalization.is_some() => {
+                if let Some(Normalization { input, scale, shift, .. }) = &unit.normalization {
+                    let activation = kernel_activation(layer.op.activation());
+                    k.scale_shift_into(&shard.values[*input], scale, shift, activation, &mut y);
+                }
+            }
             Op::Input => unreachable!("the tail begins after the input"),
             Op::Reshape => y.copy_from_slice(x),
             Op::Rescaling { scale, offset } => {
@@ -75,10 +84,11 @@ impl Context<'_> {
                     k.depthwise(&shape, x, kernel, None, KernelActivation::Linear, y, None);
                 }
             }
-            Op::BatchNorm { epsilon, .. } => {
-                let (scale, shift) = self.batch_norm(layer, *epsilon, moments);
-                let affine = |y: &mut [f32]| k.scale_shift(y, &scale, &shift, KernelActivation::Linear);
-                copy_and_change(x, &mut y, channels, affine);
+            Op::BatchNorm { .. } => {
+                if let Some(moments) = moments {
+                    let (scale, shift) = self.batch_norm(layer, moments);
+                    k.scale_shift_into(x, &scale, &shift, KernelActivation::Linear, &mut y);
+                }
             }
             Op::Activation(_) | Op::Relu { .. } => {
                 let activation = kernel_activation(layer.op.activation());
@@ -94,10 +104,11 @@ impl Context<'_> {
                 y.iter_mut().for_each(|sum| *sum /= count);
             }
             Op::Multiply => {
-                y.copy_from_slice(x);
                 let gates = &shard.values[unit.inputs[1]];
-                for (y, gate) in y.chunks_exact_mut(len).zip(gates.chunks_exact(channels)) {
-                    k.multiply_channels(y, gate);
+                for ((x, y), gate) in
+                    x.chunks_exact(len).zip(y.chunks_exact_mut(len)).zip(gates.chunks_exact(channels))
+                {
+                    copy_and_change(x, y, channels, |y| k.multiply_channels(y, gate));
                 }
             }
             Op::Add => {

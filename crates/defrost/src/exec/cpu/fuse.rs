@@ -6,9 +6,15 @@ use defrost_kernels::{Activation as KernelActivation, Depthwise, Kernels, Matrix
 
 use super::kernel_activation;
 use super::patches::Patches;
-use super::plan::{Kind, PatchShape, Place, Plan, SlotPool, Step};
+use super::plan::{DepthwiseConvolution, Kind, Place, Plan, Product, SlotPool, Step};
 use crate::graph::{Activation, Graph, Layer, LayerIndex, Op, conv_padding};
 use crate::tensor::{Params, Tensor};
+
+/// A value between a convolution and a depthwise one that is larger than this is computed in strips.
+const STRIPPED_BYTES: usize = 512 << 10;
+
+/// Bytes of a strip: a part of the second-level cache.
+const STRIP_BYTES: usize = 256 << 10;
 
 /// Compiles the layers after `from` up to and including `to`.
 pub(super) fn compile(graph: &Graph, params: &Params, from: LayerIndex, to: LayerIndex, kernels: Kernels) -> Plan {
@@ -22,7 +28,8 @@ pub(super) fn compile(graph: &Graph, params: &Params, from: LayerIndex, to: Laye
     Plan {
         steps: fuser.steps,
         slots: fuser.pool.lens,
-        scratch: fuser.scratch,
+        patches: fuser.patches,
+        strip: fuser.strip,
         input_len: len(from),
         output: fuser.places[to].unwrap_or(Place::Input),
         output_len: len(to),
@@ -64,7 +71,9 @@ struct Fuser<'a> {
     pads: Vec<Option<[usize; 4]>>,
     steps: Vec<Step>,
     pool: SlotPool,
-    scratch: usize,
+    /// Lengths of the two scratches.
+    patches: usize,
+    strip: usize,
 }
 
 impl<'a> Fuser<'a> {
@@ -81,8 +90,8 @@ impl<'a> Fuser<'a> {
         places[from] = Some(Place::Input);
         let owners = (0..graph.len()).collect();
         let pads = vec![None; graph.len()];
-        let (steps, pool) = (Vec::new(), SlotPool::default());
-        Fuser { graph, params, kernels, to, readers, pending, places, owners, pads, steps, pool, scratch: 0 }
+        let (steps, pool, patches, strip) = Default::default();
+        Fuser { graph, params, kernels, to, readers, pending, places, owners, pads, steps, pool, patches, strip }
     }
 
     fn layer(&self, index: LayerIndex) -> &'a Layer {
@@ -182,12 +191,13 @@ impl<'a> Fuser<'a> {
                 let kernel = self.param(layer, "kernel");
                 let weights = self.kernels.pack(Matrix::new(kernel.data(), kernel.shape()[0], kernel.shape()[1]));
                 let bias = self.param(layer, "bias").data().to_vec();
-                let kind = Kind::Dense { weights, bias, activation: kernel_activation(*activation) };
-                self.step(index, index, kind, None);
+                let patches = Patches::of_row(weights.rows());
+                let product = Product { patches, weights, bias, activation: kernel_activation(*activation) };
+                self.step(index, index, Kind::Product(product), None);
             }
             Op::GlobalAveragePooling => {
                 let shape = &self.layer(input).output_shape;
-                self.step(index, index, Kind::Pool { rows: shape[0] * shape[1], channels: shape[2] }, None);
+                self.step(index, index, Kind::Pool { positions: shape[0] * shape[1], channels: shape[2] }, None);
             }
             Op::Multiply => {
                 let kind = Kind::Multiply { channels: layer.output_shape[2] };
@@ -211,8 +221,7 @@ impl<'a> Fuser<'a> {
             }
             _ => self.pool.take(self.len(last)),
         };
-        let multiply_adds =
-            self.layer(first).op.multiply_adds(&self.layer(input).output_shape, &self.layer(first).output_shape);
+        let multiply_adds = self.multiply_adds(first);
         self.steps.push(Step {
             name: self.layer(last).name.clone(),
             kind,
@@ -363,9 +372,6 @@ impl<'a> Fuser<'a> {
             out_height: layer.output_shape[0],
             out_width: layer.output_shape[1],
         };
-        if !patches.is_pointwise() {
-            self.scratch = self.scratch.max(patches.rows() * patches.patch_len());
-        }
         let kernel: Vec<f32> = self
             .param(layer, "kernel")
             .data()
@@ -375,12 +381,72 @@ impl<'a> Fuser<'a> {
             .collect();
         let weights = self.kernels.pack(Matrix::new(&kernel, patches.patch_len(), filters));
         self.absorb(&layers);
-        let activation = kernel_activation(activation);
-        let kind = Kind::Convolution { patches: PatchShape(patches), weights, bias, activation };
-        self.step(index, last, kind, skip);
+        let product = Product { patches, weights, bias, activation: kernel_activation(activation) };
+        match self.following_depthwise(last) {
+            Some((depthwise, pad)) if skip.is_none() && self.len(last) * size_of::<f32>() > STRIPPED_BYTES => {
+                self.strips(index, last, product, depthwise, pad);
+            }
+            _ => {
+                if !patches.is_pointwise() {
+                    self.patches = self.patches.max(patches.rows() * patches.patch_len());
+                }
+                self.step(index, last, Kind::Product(product), skip);
+            }
+        }
+    }
+
+    /// The depthwise convolution that is the only reader of `index`, and the padding between them.
+    fn following_depthwise(&self, index: LayerIndex) -> Option<(LayerIndex, Option<LayerIndex>)> {
+        let reader = self.sole_reader(index)?;
+        match self.layer(reader).op {
+            Op::DepthwiseConv2D { .. } => Some((reader, None)),
+            Op::ZeroPadding { .. } => {
+                let after = self.sole_reader(reader)?;
+                matches!(self.layer(after).op, Op::DepthwiseConv2D { .. }).then_some((after, Some(reader)))
+            }
+            _ => None,
+        }
+    }
+
+    /// A convolution from layer `index` to `last` and the depthwise one that reads it, as one step.
+    fn strips(
+        &mut self,
+        index: LayerIndex,
+        last: LayerIndex,
+        first: Product,
+        depthwise: LayerIndex,
+        pad: Option<LayerIndex>,
+    ) {
+        self.absorb(&[last]);
+        if let Some(pad) = pad {
+            let Op::ZeroPadding { padding } = self.layer(pad).op else { unreachable!("called with a padding") };
+            self.pads[pad] = Some(padding);
+            self.absorb(&[pad]);
+        }
+        let (second, end) = self.depthwise_convolution(depthwise);
+        let row = second.shape.width * second.shape.channels;
+        let (stride, taps) = (second.shape.stride, second.shape.kernel[0]);
+        let held = (STRIP_BYTES / size_of::<f32>() / row).max(taps);
+        let rows = ((held - taps) / stride + 1).min(second.shape.out_height);
+        let held = (rows - 1) * stride + taps;
+        self.strip = self.strip.max(held * row);
+        if !first.patches.is_pointwise() {
+            self.patches = self.patches.max(held * first.patches.out_width * first.patches.patch_len());
+        }
+        let multiply_adds = self.multiply_adds(depthwise);
+        self.depthwise_step(index, end, Kind::Strips { first, second, rows });
+        if let Some(step) = self.steps.last_mut() {
+            step.multiply_adds += multiply_adds;
+        }
     }
 
     fn depthwise(&mut self, index: LayerIndex) {
+        let (convolution, last) = self.depthwise_convolution(index);
+        self.depthwise_step(index, last, Kind::Depthwise(convolution));
+    }
+
+    /// The depthwise convolution `index` with what is folded into it, and the last layer of that.
+    fn depthwise_convolution(&mut self, index: LayerIndex) -> (DepthwiseConvolution, LayerIndex) {
         let layer = self.layer(index);
         let Op::DepthwiseConv2D { kernel, stride, .. } = layer.op else { unreachable!("called for depthwise layers") };
         let channels = layer.output_shape[2];
@@ -403,7 +469,7 @@ impl<'a> Fuser<'a> {
             out_height: layer.output_shape[0],
             out_width: layer.output_shape[1],
         };
-        let folded = self
+        let kernel = self
             .param(layer, "kernel")
             .data()
             .iter()
@@ -412,18 +478,28 @@ impl<'a> Fuser<'a> {
             .collect();
         self.absorb(&layers);
         let activation = kernel_activation(activation);
-        let kind = Kind::Depthwise { shape, kernel: folded, bias: narrow(&shift), activation };
-        // The squeeze of a squeeze-excite reads the same value: its mean is taken on the way. Its slot is taken first, so that
-        // it can't be the one that the convolution still reads.
+        (DepthwiseConvolution { shape, kernel, bias: narrow(&shift), activation }, last)
+    }
+
+    /// A step from layer `first` that ends in a depthwise convolution whose value is that of layer `last`.
+    ///
+    /// The squeeze of a squeeze-excite reads the same value: its mean is taken on the way. Its slot is taken first, so that it
+    /// can't be the one that the convolution still reads.
+    fn depthwise_step(&mut self, first: LayerIndex, last: LayerIndex, kind: Kind) {
         let squeeze = |&reader: &LayerIndex| self.layer(reader).op == Op::GlobalAveragePooling;
         let pool = self.readers[last].iter().copied().find(squeeze);
-        let means = pool.map(|_| self.pool.take(channels));
-        self.step(index, last, kind, None);
+        let means = pool.map(|pool| self.pool.take(self.len(pool)));
+        self.step(first, last, kind, None);
         if let (Some(pool), Some(slot), Some(step)) = (pool, means, self.steps.last_mut()) {
             step.means = means;
             self.places[pool] = Some(Place::Slot(slot));
             self.read(last);
         }
+    }
+
+    fn multiply_adds(&self, index: LayerIndex) -> u64 {
+        let layer = self.layer(index);
+        layer.op.multiply_adds(&self.layer(layer.inputs[0]).output_shape, &layer.output_shape)
     }
 }
 

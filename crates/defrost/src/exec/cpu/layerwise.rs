@@ -1,5 +1,7 @@
 //! Training with batch statistics: layer by layer, all shards meeting at each BatchNorm; sums are taken in shard order, in f64.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::shard::{BatchGradient, BatchMoments, Context, Shard, Unit};
@@ -18,7 +20,7 @@ pub(super) struct Moments {
 pub(super) fn step(
     tail: &Tail,
     context: &Context<'_>,
-    shards: &mut [(usize, usize)],
+    shards: Vec<Range<usize>>,
     rows: &[f32],
     objective: &Objective<'_>,
 ) -> (Vec<ShardOutput>, Vec<Moments>) {
@@ -37,7 +39,14 @@ pub(super) fn step(
         shards.par_iter_mut().for_each(|shard| context.forward(unit, number + 1, shard, moments));
     }
 
-    let outputs: Vec<ShardOutput> = shards.par_iter_mut().map(|shard| tail.objective_of(shard, objective)).collect();
+    let mut outputs: Vec<ShardOutput> = shards
+        .par_iter_mut()
+        .map(|shard| {
+            let mut output = ShardOutput::default();
+            tail.objective_of(shard, objective, &mut output);
+            output
+        })
+        .collect();
     for shard in &mut shards {
         tail.clear_parameter_gradients(context.params, shard);
     }
@@ -45,11 +54,9 @@ pub(super) fn step(
         let gradient = by_unit[number].as_ref().map(|moments| batch_gradient(number, unit, moments, &mut shards));
         shards.par_iter_mut().for_each(|shard| context.backward(unit, number + 1, shard, gradient.as_ref()));
     }
-    let outputs = outputs
-        .into_iter()
-        .zip(&mut shards)
-        .map(|(output, shard)| output.with_gradients(std::mem::take(&mut shard.parameter_gradients)))
-        .collect();
+    for (output, shard) in outputs.iter_mut().zip(&mut shards) {
+        output.gradients = std::mem::take(&mut shard.parameter_gradients);
+    }
     tail.close_shards(shards);
     (outputs, all_moments)
 }

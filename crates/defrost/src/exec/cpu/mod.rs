@@ -17,8 +17,8 @@ mod tail;
 #[cfg(test)]
 mod training_tests;
 
-pub use plan::{Kind, Step};
-pub use program::{Arena, Program};
+pub use defrost_kernels::{Isa, Kernels};
+pub use program::{Arena, Program, StepInfo};
 pub use tail::{BatchNormMode, Gradients, Objective, Randomness, StepOutput, Tail};
 
 use crate::graph::Activation;

@@ -1,5 +1,7 @@
 //! A convolution as a matrix product: each output position's patch of the picture becomes a row.
 
+use std::ops::Range;
+
 use defrost_kernels::Depthwise;
 
 use crate::graph::{Graph, Layer, Op, conv_padding};
@@ -19,8 +21,27 @@ pub(super) struct Patches {
 }
 
 impl Patches {
+    /// A dense layer's: one position of `len` channels.
+    pub(super) fn of_row(len: usize) -> Patches {
+        Patches {
+            height: 1,
+            width: 1,
+            channels: len,
+            kernel: [1, 1],
+            stride: 1,
+            pad_top: 0,
+            pad_left: 0,
+            out_height: 1,
+            out_width: 1,
+        }
+    }
+
     pub(super) fn rows(&self) -> usize {
         self.out_height * self.out_width
+    }
+
+    pub(super) fn input_len(&self) -> usize {
+        self.height * self.width * self.channels
     }
 
     pub(super) fn patch_len(&self) -> usize {
@@ -56,11 +77,17 @@ impl Patches {
 
     /// Copies the patches that a convolution reads into rows of `kernel_h · kernel_w · channels`, zeros outside the picture.
     pub(super) fn gather(&self, x: &[f32], patches: &mut [f32]) {
+        self.gather_rows(x, 0..self.out_height, patches);
+    }
+
+    /// [`gather`](Self::gather) for some rows of the output.
+    pub(super) fn gather_rows(&self, x: &[f32], rows: Range<usize>, patches: &mut [f32]) {
         let g = self;
         let row_len = g.kernel[1] * g.channels;
-        for oy in 0..g.out_height {
+        for oy in rows.clone() {
             for ox in 0..g.out_width {
-                let patch = &mut patches[(oy * g.out_width + ox) * g.patch_len()..][..g.patch_len()];
+                let position = (oy - rows.start) * g.out_width + ox;
+                let patch = &mut patches[position * g.patch_len()..][..g.patch_len()];
                 for (ky, row) in patch.chunks_exact_mut(row_len).enumerate() {
                     let y = (oy * g.stride + ky).wrapping_sub(g.pad_top);
                     let left = (ox * g.stride) as isize - g.pad_left as isize;

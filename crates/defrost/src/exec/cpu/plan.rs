@@ -1,8 +1,11 @@
 //! The steps of a frozen program and the slots that hold their values: everything is decided before the first picture.
 
+use std::ops::Range;
+
 use defrost_kernels::{Activation, Depthwise, Packed};
 
 use super::patches::Patches;
+use super::program::StepInfo;
 
 /// Where a step's value lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,93 +18,147 @@ pub(super) enum Place {
 
 /// One fused step.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub(super) struct Step {
     /// The layer whose output it makes.
-    pub name: String,
-    /// What is computed.
-    pub kind: Kind,
+    pub(super) name: String,
+    pub(super) kind: Kind,
     pub(super) input: Place,
     pub(super) output: usize,
-    /// A second operand: the skip connection of a pointwise step or an addition, the gate of a multiplication.
+    /// A second operand: the skip connection of a convolution or an addition, the gate of a multiplication.
     pub(super) other: Option<Place>,
     /// Where a depthwise step leaves the means of its channels, for the squeeze-excite that follows.
     pub(super) means: Option<usize>,
     /// Length of the output.
     pub(super) len: usize,
     /// Multiply-adds for one picture.
-    pub multiply_adds: u64,
+    pub(super) multiply_adds: u64,
+}
+
+impl Step {
+    /// What it computes, for people.
+    pub(super) fn info(&self) -> StepInfo {
+        let (what, input, weights) = match &self.kind {
+            Kind::Affine { scale, .. } => ("scale and shift".to_owned(), self.len, 2 * scale.len()),
+            Kind::Product(product) => (product.describe(), product.patches.input_len(), product.weights_len()),
+            Kind::Depthwise(convolution) => {
+                let g = &convolution.shape;
+                (convolution.describe(), g.height * g.width * g.channels, convolution.kernel.len() + g.channels)
+            }
+            Kind::Strips { first, second, rows } => (
+                format!("{} → {}, {rows} rows at a time", first.describe(), second.describe()),
+                first.patches.input_len(),
+                first.weights_len() + second.kernel.len() + second.shape.channels,
+            ),
+            Kind::Pool { positions, channels } => (format!("mean of {positions}×{channels}"), positions * channels, 0),
+            Kind::Multiply { channels } => (format!("gate of {channels}"), self.len, *channels),
+            Kind::Add => ("addition".to_owned(), 2 * self.len, 0),
+            Kind::Pad { shape, .. } => ("padding".to_owned(), shape.iter().product(), 0),
+        };
+        let skip = if matches!(self.kind, Kind::Product(_)) && self.other.is_some() { self.len } else { 0 };
+        StepInfo {
+            layer: self.name.clone(),
+            what,
+            bytes: ((input + skip + weights + self.len) * size_of::<f32>()) as u64,
+            multiply_adds: self.multiply_adds,
+        }
+    }
 }
 
 /// The kinds of step are few; BatchNorm, bias, activation and skip connection are part of the product before them.
 #[derive(Debug, Clone)]
-pub enum Kind {
+pub(super) enum Kind {
     /// `x · scale + shift` for each channel, then the activation.
     Affine {
-        /// Factors.
         scale: Vec<f32>,
-        /// Summands.
         shift: Vec<f32>,
-        /// Applied last.
         activation: Activation,
     },
-    /// A matrix product over gathered patches; for 1×1 the picture itself.
-    Convolution {
-        /// Its shape; how patches are gathered.
-        #[doc(hidden)]
-        patches: PatchShape,
-        /// The folded kernel.
-        weights: Packed,
-        /// The folded bias.
-        bias: Vec<f32>,
-        /// Applied before the skip connection is added.
-        activation: Activation,
-    },
+    /// A matrix product over gathered patches; for 1×1 and dense layers over the input itself.
+    Product(Product),
     /// A convolution of each channel by itself.
-    Depthwise {
-        /// Its shape.
-        shape: Depthwise,
-        /// The folded kernel, `(h, w, channels)`.
-        kernel: Vec<f32>,
-        /// The folded bias.
-        bias: Vec<f32>,
-        /// Applied last.
-        activation: Activation,
-    },
-    /// `x · kernel + bias` of one row.
-    Dense {
-        /// The kernel.
-        weights: Packed,
-        /// The bias.
-        bias: Vec<f32>,
-        /// Applied last.
-        activation: Activation,
+    Depthwise(DepthwiseConvolution),
+    /// A convolution and the depthwise one after it, some rows at a time, so that the value between them stays in the cache.
+    Strips {
+        first: Product,
+        second: DepthwiseConvolution,
+        /// Output rows at a time.
+        rows: usize,
     },
     /// Mean over height and width.
     Pool {
-        /// Positions.
-        rows: usize,
-        /// Channels.
+        positions: usize,
         channels: usize,
     },
     /// `x · gate`
     Multiply {
-        /// Elements of the gate.
         channels: usize,
     },
     /// `a + b`
     Add,
     /// Zeros around a picture.
     Pad {
-        /// Rows and columns of the input, and its channels.
+        /// Rows, columns and channels of the input.
         shape: [usize; 3],
         /// `[top, bottom, left, right]`
         padding: [usize; 4],
     },
 }
 
-/// How a convolution's patches are gathered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PatchShape(pub(super) Patches);
+/// A convolution with folded weights.
+#[derive(Debug, Clone)]
+pub(super) struct Product {
+    pub(super) patches: Patches,
+    pub(super) weights: Packed,
+    pub(super) bias: Vec<f32>,
+    /// Applied before a skip connection is added.
+    pub(super) activation: Activation,
+}
+
+impl Product {
+    fn weights_len(&self) -> usize {
+        self.weights.rows() * self.weights.cols() + self.bias.len()
+    }
+
+    fn describe(&self) -> String {
+        let shape = &self.patches;
+        let kind = match shape.is_pointwise() {
+            true => "product".to_owned(),
+            false => format!("{}×{} convolution", shape.kernel[0], shape.kernel[1]),
+        };
+        format!("{kind} {}×{}·{}", shape.rows(), shape.patch_len(), self.weights.cols())
+    }
+}
+
+/// A depthwise convolution with folded weights.
+#[derive(Debug, Clone)]
+pub(super) struct DepthwiseConvolution {
+    pub(super) shape: Depthwise,
+    /// `(h, w, channels)`
+    pub(super) kernel: Vec<f32>,
+    pub(super) bias: Vec<f32>,
+    pub(super) activation: Activation,
+}
+
+impl DepthwiseConvolution {
+    fn describe(&self) -> String {
+        let Depthwise { kernel: [height, width], stride, out_height, out_width, channels, .. } = self.shape;
+        format!("depthwise {height}×{width}/{stride} {out_height}×{out_width}×{channels}")
+    }
+
+    /// The input rows that the output rows `rows` are computed from.
+    pub(super) fn input_rows(&self, rows: &Range<usize>) -> Range<usize> {
+        let g = &self.shape;
+        let end = (rows.end.saturating_sub(1) * g.stride + g.kernel[0]).saturating_sub(g.pad_top);
+        (rows.start * g.stride).saturating_sub(g.pad_top)..end.min(g.height)
+    }
+
+    /// The shape of the part that makes the output rows `rows` from their input rows.
+    pub(super) fn window(&self, rows: &Range<usize>) -> Depthwise {
+        let input = self.input_rows(rows);
+        let pad_top = self.shape.pad_top.saturating_sub(rows.start * self.shape.stride);
+        Depthwise { height: input.len(), out_height: rows.len(), pad_top, ..self.shape }
+    }
+}
 
 /// Steps in order, and the buffers that they need.
 #[derive(Debug, Clone)]
@@ -110,7 +167,9 @@ pub(super) struct Plan {
     /// Length of each slot.
     pub(super) slots: Vec<usize>,
     /// Length of the scratch for gathered patches.
-    pub(super) scratch: usize,
+    pub(super) patches: usize,
+    /// Length of the scratch for the value within [`Kind::Strips`].
+    pub(super) strip: usize,
     pub(super) input_len: usize,
     pub(super) output: Place,
     pub(super) output_len: usize,

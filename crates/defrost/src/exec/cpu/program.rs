@@ -1,9 +1,11 @@
 //! Runs a frozen stretch of a graph, one picture at a time, without allocating.
 
-use defrost_kernels::{Epilogue, Kernels, Matrix};
+use std::ops::Range;
+
+use defrost_kernels::{Depthwise, Epilogue, Kernels, Matrix};
 
 use super::fuse;
-use super::plan::{Kind, Place, Plan, Step};
+use super::plan::{DepthwiseConvolution, Kind, Place, Plan, Product, Step};
 use crate::graph::{Graph, Tap};
 use crate::tensor::Params;
 
@@ -20,7 +22,29 @@ pub struct Program {
 #[derive(Debug, Clone)]
 pub struct Arena {
     slots: Vec<Vec<f32>>,
-    scratch: Vec<f32>,
+    patches: Vec<f32>,
+    strip: Vec<f32>,
+}
+
+impl Arena {
+    /// Bytes that it holds.
+    pub fn bytes(&self) -> usize {
+        let slots: usize = self.slots.iter().map(Vec::len).sum();
+        (slots + self.patches.len() + self.strip.len()) * size_of::<f32>()
+    }
+}
+
+/// A step of a program, for people to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepInfo {
+    /// The layer whose output it makes.
+    pub layer: String,
+    /// What is computed, such as `pointwise 49×192·1152`.
+    pub what: String,
+    /// Bytes that are read and written: input, weights and output.
+    pub bytes: u64,
+    /// Multiply-adds for one picture.
+    pub multiply_adds: u64,
 }
 
 impl Program {
@@ -43,14 +67,14 @@ impl Program {
     }
 
     /// The fused steps in order.
-    pub fn steps(&self) -> &[Step] {
-        &self.plan.steps
+    pub fn steps(&self) -> Vec<StepInfo> {
+        self.plan.steps.iter().map(Step::info).collect()
     }
 
     /// Buffers for one thread.
     pub fn arena(&self) -> Arena {
         let slots = self.plan.slots.iter().map(|&len| vec![0.0; len]).collect();
-        Arena { slots, scratch: vec![0.0; self.plan.scratch] }
+        Arena { slots, patches: vec![0.0; self.plan.patches], strip: vec![0.0; self.plan.strip] }
     }
 
     /// Computes `output` from `input`.
@@ -59,10 +83,25 @@ impl Program {
     /// When a length differs from [`input_len`](Self::input_len) or [`output_len`](Self::output_len), or the arena is
     /// another program's.
     pub fn run(&self, input: &[f32], arena: &mut Arena, output: &mut [f32]) {
+        self.run_observed(input, arena, output, |_| {});
+    }
+
+    /// [`run`](Self::run), which calls `after_step` with the number of each step when it is done.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    pub fn run_observed(
+        &self,
+        input: &[f32],
+        arena: &mut Arena,
+        output: &mut [f32],
+        mut after_step: impl FnMut(usize),
+    ) {
         assert_eq!(input.len(), self.plan.input_len, "input of the program");
         assert_eq!(output.len(), self.plan.output_len, "output of the program");
-        for step in &self.plan.steps {
+        for (number, step) in self.plan.steps.iter().enumerate() {
             self.run_step(step, input, arena);
+            after_step(number);
         }
         let value = read(self.plan.output, input, &arena.slots);
         output.copy_from_slice(&value[..output.len()]);
@@ -78,43 +117,44 @@ impl Program {
         let other = step.other.map_or(&[][..], |place| read(place, input, &arena.slots));
         let k = self.kernels;
         match &step.kind {
-            Kind::Convolution { patches, weights, bias, activation } => {
-                let shape = &patches.0;
-                let rows = if shape.is_pointwise() {
-                    &x[..shape.rows() * shape.channels]
-                } else {
-                    let scratch = &mut arena.scratch[..shape.rows() * shape.patch_len()];
-                    shape.gather(x, scratch);
-                    scratch
-                };
-                let a = Matrix::new(rows, shape.rows(), shape.patch_len());
+            Kind::Product(product) => {
                 let residual = step.other.map(|_| &other[..step.len]);
-                let epilogue = Epilogue { bias: Some(bias), activation: *activation, residual, accumulate: false };
-                k.matmul(a, weights, y, &epilogue);
+                self.product_rows(product, x, 0..product.patches.out_height, residual, &mut arena.patches, y);
             }
-            Kind::Depthwise { shape, kernel, bias, activation } => {
-                let x = &x[..shape.height * shape.width * shape.channels];
-                let sums = means.as_mut().map(|means| &mut means[..shape.channels]);
-                let count = (shape.out_height * shape.out_width) as f32;
-                match sums {
-                    None => k.depthwise(shape, x, kernel, Some(bias), *activation, y, None),
-                    Some(sums) => {
-                        sums.fill(0.0);
-                        k.depthwise(shape, x, kernel, Some(bias), *activation, y, Some(&mut *sums));
-                        sums.iter_mut().for_each(|sum| *sum /= count);
+            Kind::Depthwise(depthwise) => {
+                let x = &x[..depthwise.shape.height * depthwise.shape.width * depthwise.shape.channels];
+                let mut sums = begin_means(&mut means, depthwise.shape.channels);
+                self.depthwise_rows(depthwise, 0..depthwise.shape.out_height, x, y, sums.as_deref_mut());
+                finish_means(sums, &depthwise.shape);
+            }
+            Kind::Strips { first, second, rows } => {
+                let mut sums = begin_means(&mut means, second.shape.channels);
+                let g = &second.shape;
+                let (row, out_row) = (g.width * g.channels, g.out_width * g.channels);
+                // The rows of the value between that the strip holds; the next ones are put behind those still needed.
+                let mut held = Range::<usize>::default();
+                for start in (0..g.out_height).step_by(*rows) {
+                    let out_rows = start..g.out_height.min(start + rows);
+                    let needed = second.input_rows(&out_rows);
+                    let kept = held.end.saturating_sub(needed.start);
+                    if kept > 0 {
+                        let from = needed.start - held.start;
+                        arena.strip.copy_within(from * row..(from + kept) * row, 0);
                     }
+                    let missing = needed.start + kept..needed.end;
+                    let strip = &mut arena.strip[kept * row..needed.len() * row];
+                    self.product_rows(first, x, missing, None, &mut arena.patches, strip);
+                    let y = &mut y[out_rows.start * out_row..out_rows.end * out_row];
+                    let strip = &arena.strip[..needed.len() * row];
+                    self.depthwise_rows(second, out_rows, strip, y, sums.as_deref_mut());
+                    held = needed;
                 }
+                finish_means(sums, g);
             }
-            Kind::Dense { weights, bias, activation } => {
-                let a = Matrix::new(&x[..weights.rows()], 1, weights.rows());
-                let epilogue =
-                    Epilogue { bias: Some(bias), activation: *activation, residual: None, accumulate: false };
-                k.matmul(a, weights, y, &epilogue);
-            }
-            Kind::Pool { rows, channels } => {
+            Kind::Pool { positions, channels } => {
                 y.fill(0.0);
-                k.sum_rows(&x[..rows * channels], *channels, y);
-                y.iter_mut().for_each(|sum| *sum /= *rows as f32);
+                k.sum_rows(&x[..positions * channels], *channels, y);
+                y.iter_mut().for_each(|sum| *sum /= *positions as f32);
             }
             Kind::Pad { shape: [height, width, channels], padding } => {
                 y.fill(0.0);
@@ -141,6 +181,56 @@ impl Program {
             arena.slots[slot] = means;
         }
     }
+
+    /// Some output rows of a convolution; `x` is its whole input.
+    fn product_rows(
+        &self,
+        product: &Product,
+        x: &[f32],
+        rows: Range<usize>,
+        residual: Option<&[f32]>,
+        patches: &mut [f32],
+        y: &mut [f32],
+    ) {
+        let Product { patches: shape, weights, bias, activation } = product;
+        let positions = rows.len() * shape.out_width;
+        let a = if shape.is_pointwise() {
+            &x[rows.start * shape.width * shape.channels..][..positions * shape.channels]
+        } else {
+            let patches = &mut patches[..positions * shape.patch_len()];
+            shape.gather_rows(x, rows, patches);
+            patches
+        };
+        let a = Matrix::new(a, positions, shape.patch_len());
+        let epilogue = Epilogue { bias: Some(bias), activation: *activation, residual, accumulate: false };
+        self.kernels.matmul(a, weights, y, &epilogue);
+    }
+
+    /// Some output rows of a depthwise convolution; `x` is the input rows that they are computed from.
+    fn depthwise_rows(
+        &self,
+        depthwise: &DepthwiseConvolution,
+        rows: Range<usize>,
+        x: &[f32],
+        y: &mut [f32],
+        sums: Option<&mut [f32]>,
+    ) {
+        let DepthwiseConvolution { kernel, bias, activation, .. } = depthwise;
+        self.kernels.depthwise(&depthwise.window(&rows), x, kernel, Some(bias), *activation, y, sums);
+    }
+}
+
+/// The sums of a squeeze, at zero.
+fn begin_means(means: &mut Option<Vec<f32>>, channels: usize) -> Option<&mut [f32]> {
+    let sums = &mut means.as_mut()?[..channels];
+    sums.fill(0.0);
+    Some(sums)
+}
+
+/// Sums become means.
+fn finish_means(sums: Option<&mut [f32]>, shape: &Depthwise) {
+    let count = (shape.out_height * shape.out_width) as f32;
+    sums.into_iter().flatten().for_each(|sum| *sum /= count);
 }
 
 fn read<'a>(place: Place, input: &'a [f32], slots: &'a [Vec<f32>]) -> &'a [f32] {

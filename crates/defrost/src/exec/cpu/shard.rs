@@ -1,5 +1,7 @@
 //! A shard of a batch under way through the tail, and what each layer needs to run over it.
 
+use std::ops::Range;
+
 use defrost_kernels::{Kernels, Matrix, Packed};
 
 use super::fuse::batch_norm_affine;
@@ -28,8 +30,8 @@ pub(super) struct Shard {
 
 impl Shard {
     /// Makes room for `layers` layers; old values are left to be overwritten.
-    pub(super) fn begin(&mut self, samples: usize, first: usize, layers: usize) {
-        (self.samples, self.first) = (samples, first);
+    pub(super) fn begin(&mut self, pictures: Range<usize>, layers: usize) {
+        (self.samples, self.first) = (pictures.len(), pictures.start);
         self.values.resize_with(layers, Vec::new);
         self.inner.resize_with(layers, Vec::new);
         self.gradients.resize_with(layers, Vec::new);
@@ -99,6 +101,10 @@ pub(super) struct Unit {
     pub(super) trainable: Vec<(&'static str, usize)>,
     /// Whether BatchNorm takes the batch's own moments in training.
     pub(super) batch_statistics: bool,
+    /// A BatchNorm by moving statistics that this unit computes: itself, or the one before it with its activation.
+    pub(super) normalization: Option<Normalization>,
+    /// Whether the next unit computes this one.
+    pub(super) is_absorbed: bool,
     /// The kernel as the right-hand side of the forward product, and transposed for the input's gradient.
     pub(super) kernel: Packed,
     pub(super) kernel_transposed: Packed,
@@ -109,8 +115,17 @@ impl Unit {
         self.trainable.iter().find(|(own, _)| *own == name).map(|(_, number)| *number)
     }
 
-    /// Packs the kernel anew, after it changed.
+    /// Whether a step of training changes what it computes with.
+    pub(super) fn has_trainable(&self) -> bool {
+        let normalization = self.normalization.as_ref();
+        !self.trainable.is_empty() || normalization.is_some_and(|normalization| normalization.trainable.is_some())
+    }
+
+    /// Packs the kernel anew, after it changed, and takes the factors of a BatchNorm.
     pub(super) fn pack(&mut self, graph: &Graph, params: &Params, kernels: Kernels) {
+        if let Some(normalization) = &mut self.normalization {
+            normalization.read(graph, params);
+        }
         let layer = &graph.layers()[self.index];
         if !matches!(layer.op, Op::Conv2D { .. } | Op::Dense { .. }) {
             return;
@@ -121,6 +136,32 @@ impl Unit {
         kernels.pack_into(matrix, &mut self.kernel);
         if self.passes_gradient[0] {
             kernels.pack_into(matrix.transposed(), &mut self.kernel_transposed);
+        }
+    }
+}
+
+/// A BatchNorm by moving statistics, `x · scale + shift`, which a unit computes in one pass with the activation after it.
+#[derive(Debug, Clone)]
+pub(super) struct Normalization {
+    /// The BatchNorm.
+    pub(super) index: LayerIndex,
+    /// Its input, counted from the tap.
+    pub(super) input: usize,
+    /// Whether a gradient must reach the input.
+    pub(super) passes_gradient: bool,
+    /// Numbers of gamma and beta among the parameters that train.
+    pub(super) trainable: Option<[usize; 2]>,
+    pub(super) scale: Vec<f32>,
+    pub(super) shift: Vec<f32>,
+}
+
+impl Normalization {
+    fn read(&mut self, graph: &Graph, params: &Params) {
+        let layer = &graph.layers()[self.index];
+        if let Op::BatchNorm { epsilon, .. } = layer.op {
+            let (scale, shift) = batch_norm_affine(layer, params, epsilon);
+            self.scale = scale.iter().map(|&x| x as f32).collect();
+            self.shift = shift.iter().map(|&x| x as f32).collect();
         }
     }
 }
@@ -150,25 +191,11 @@ impl Context<'_> {
         self.params[&format!("{}/{name}", layer.name)].data()
     }
 
-    /// `(scale, shift)` of a BatchNorm, by moving statistics or by the batch's moments.
-    pub(super) fn batch_norm(
-        &self,
-        layer: &Layer,
-        epsilon: f32,
-        moments: Option<&BatchMoments>,
-    ) -> (Vec<f32>, Vec<f32>) {
-        match moments {
-            None => {
-                let (scale, shift) = batch_norm_affine(layer, self.params, epsilon);
-                (scale.iter().map(|&x| x as f32).collect(), shift.iter().map(|&x| x as f32).collect())
-            }
-            Some(moments) => {
-                let (gamma, beta) = (self.param(layer, "gamma"), self.param(layer, "beta"));
-                let scale: Vec<f32> =
-                    gamma.iter().zip(&moments.inverse_deviation).map(|(g, inverse)| g * inverse).collect();
-                let shift = beta.iter().zip(&moments.mean).zip(&scale).map(|((b, mean), s)| b - mean * s).collect();
-                (scale, shift)
-            }
-        }
+    /// `(scale, shift)` of a BatchNorm by the batch's moments.
+    pub(super) fn batch_norm(&self, layer: &Layer, moments: &BatchMoments) -> (Vec<f32>, Vec<f32>) {
+        let (gamma, beta) = (self.param(layer, "gamma"), self.param(layer, "beta"));
+        let scale: Vec<f32> = gamma.iter().zip(&moments.inverse_deviation).map(|(g, inverse)| g * inverse).collect();
+        let shift = beta.iter().zip(&moments.mean).zip(&scale).map(|((b, mean), s)| b - mean * s).collect();
+        (scale, shift)
     }
 }

@@ -1,12 +1,13 @@
 //! The tail: the layers after a tap, forward and backward over the shards of a batch.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use defrost_kernels::{Kernels, Packed};
 use rayon::prelude::*;
 
 use super::layerwise;
-use super::shard::{Context, Mode, Shard, Unit};
+use super::shard::{Context, Mode, Normalization, Shard, Unit};
 use crate::graph::{CutPoint, Graph, Op, Tap};
 use crate::tensor::Params;
 
@@ -46,8 +47,13 @@ pub struct StepOutput {
 /// Writes the gradient by one picture's logits and returns its loss: `(number in the batch, logits, gradient)`.
 pub type Objective<'a> = dyn Fn(usize, &[f32], &mut [f32]) -> f32 + Sync + 'a;
 
-/// Pictures in a shard: fixed, so that sums have one order. Enough that a 7×7 layer's product has a few hundred rows.
+/// Pictures whose gradients are summed one after the other, by one thread: fixed, so that sums have one order.
 const SHARD: usize = 8;
+
+/// Bytes of values that a slice of a shard may hold; at least one picture is taken.
+///
+/// Several pictures make a 7×7 layer's product a few hundred rows high, but early layers' values are large.
+const SLICE_BYTES: usize = 64 << 20;
 
 /// The layers after a tap, with what trains among them.
 #[derive(Debug)]
@@ -57,6 +63,8 @@ pub struct Tail {
     pub(super) mode: BatchNormMode,
     pub(super) units: Vec<Unit>,
     tap_len: usize,
+    /// Pictures of a shard that are under way together.
+    slice: usize,
     trainable: Vec<String>,
     frozen_packed: bool,
     /// Buffers, one set for each shard that is under way.
@@ -91,14 +99,18 @@ impl Tail {
                 needs_gradient: needed,
                 batch_statistics: batch_norm && !own.is_empty() && mode == BatchNormMode::BatchStatistics,
                 trainable: own,
+                normalization: None,
+                is_absorbed: false,
                 kernel: Packed::default(),
                 kernel_transposed: Packed::default(),
             });
         }
+        absorb_normalizations(graph, tap, &mut units);
+        let slice = slice_len(graph, &units);
         let tap_len = graph.layers()[tap.0].output_shape.iter().product();
         let graph = graph.clone();
         let (pool, spare_gradients) = Default::default();
-        Tail { graph, kernels, mode, units, tap_len, trainable, frozen_packed: false, pool, spare_gradients }
+        Tail { graph, kernels, mode, units, tap_len, slice, trainable, frozen_packed: false, pool, spare_gradients }
     }
 
     /// Names of the tensors that train, in graph order.
@@ -125,7 +137,7 @@ impl Tail {
         let (graph, kernels, all) = (&self.graph, self.kernels, !self.frozen_packed);
         self.units
             .par_iter_mut()
-            .filter(|unit| all || !unit.trainable.is_empty())
+            .filter(|unit| all || unit.has_trainable())
             .for_each(|unit| unit.pack(graph, params, kernels));
         self.frozen_packed = true;
     }
@@ -146,24 +158,25 @@ impl Tail {
         self.pack(params);
         let stochastic_depth = self.mode == BatchNormMode::BatchStatistics;
         let mode = Mode::Training { seed: randomness.seed, step: randomness.step, stochastic_depth };
-        let mut shards = self.take_shards(rows);
+        let shards = self.take_shards(rows);
         let outputs: Vec<ShardOutput> = if self.units.iter().any(|unit| unit.batch_statistics) {
-            let (outputs, moments) = layerwise::step(self, &self.context(params, mode), &mut shards, rows, objective);
+            let (outputs, moments) = layerwise::step(self, &self.context(params, mode), shards, rows, objective);
             layerwise::move_statistics(self, params, &moments);
             outputs
         } else {
             let context = self.context(params, mode);
-            self.each_shard(shards, |shard| {
-                self.load(shard, rows);
-                for (at, unit) in (1..).zip(&self.units) {
-                    context.forward(unit, at, shard, None);
-                }
-                let output = self.objective_of(shard, objective);
+            self.each_shard(shards, |shard, pictures| {
                 self.clear_parameter_gradients(params, shard);
-                for (number, unit) in self.units.iter().enumerate().rev().filter(|(_, unit)| unit.needs_gradient) {
-                    context.backward(unit, number + 1, shard, None);
+                let mut output = ShardOutput::default();
+                for first in pictures.clone().step_by(self.slice) {
+                    self.run_forward(&context, shard, first..pictures.end.min(first + self.slice), rows);
+                    self.objective_of(shard, objective, &mut output);
+                    for (number, unit) in self.units.iter().enumerate().rev().filter(|(_, unit)| unit.needs_gradient) {
+                        context.backward(unit, number + 1, shard, None);
+                    }
                 }
-                output.with_gradients(std::mem::take(&mut shard.parameter_gradients))
+                output.gradients = std::mem::take(&mut shard.parameter_gradients);
+                output
             })
         };
         self.sum(outputs)
@@ -177,32 +190,45 @@ impl Tail {
         self.pack(params);
         let context = self.context(params, Mode::Inference);
         let shards = self.take_shards(rows);
-        let logits = self.each_shard(shards, |shard| {
-            self.load(shard, rows);
-            for (at, unit) in (1..).zip(&self.units) {
-                context.forward(unit, at, shard, None);
+        let logits = self.each_shard(shards, |shard, pictures| {
+            let mut logits = Vec::new();
+            for first in pictures.clone().step_by(self.slice) {
+                self.run_forward(&context, shard, first..pictures.end.min(first + self.slice), rows);
+                logits.extend_from_slice(&shard.values[self.units.len()]);
             }
-            shard.values[self.units.len()].clone()
+            logits
         });
         logits.concat()
     }
 
-    /// `(samples, first)` of each shard, in batch order.
-    fn take_shards(&self, rows: &[f32]) -> Vec<(usize, usize)> {
+    /// The numbers of each shard's pictures, in batch order.
+    fn take_shards(&self, rows: &[f32]) -> Vec<Range<usize>> {
         assert_eq!(rows.len() % self.tap_len, 0, "rows of the tap");
         let samples = rows.len() / self.tap_len;
-        (0..samples).step_by(SHARD).map(|first| (SHARD.min(samples - first), first)).collect()
+        (0..samples).step_by(SHARD).map(|first| first..samples.min(first + SHARD)).collect()
+    }
+
+    /// Loads some pictures' rows and computes all layers.
+    fn run_forward(&self, context: &Context<'_>, shard: &mut Shard, pictures: Range<usize>, rows: &[f32]) {
+        shard.begin(pictures, self.units.len() + 1);
+        self.load(shard, rows);
+        for (at, unit) in (1..).zip(&self.units) {
+            context.forward(unit, at, shard, None);
+        }
     }
 
     /// Runs `work` on each shard in parallel; results come in batch order.
-    fn each_shard<T: Send>(&self, shards: Vec<(usize, usize)>, work: impl Fn(&mut Shard) -> T + Sync) -> Vec<T> {
+    fn each_shard<T: Send>(
+        &self,
+        shards: Vec<Range<usize>>,
+        work: impl Fn(&mut Shard, Range<usize>) -> T + Sync,
+    ) -> Vec<T> {
         let pool = || self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         shards
             .into_par_iter()
-            .map(|(samples, first)| {
+            .map(|pictures| {
                 let mut shard = pool().pop().unwrap_or_default();
-                shard.begin(samples, first, self.units.len() + 1);
-                let result = work(&mut shard);
+                let result = work(&mut shard, pictures);
                 pool().push(shard);
                 result
             })
@@ -216,18 +242,17 @@ impl Tail {
         shard.values[0].extend_from_slice(own);
     }
 
-    /// The losses of the shard's pictures; the gradient by the logits arrives at the last layer.
-    pub(super) fn objective_of(&self, shard: &mut Shard, objective: &Objective<'_>) -> ShardOutput {
+    /// Adds the logits and losses of the pictures under way; the gradient by the logits arrives at the last layer.
+    pub(super) fn objective_of(&self, shard: &mut Shard, objective: &Objective<'_>, output: &mut ShardOutput) {
         let last = self.units.len();
         let classes = self.num_classes();
-        let logits = shard.values[last].clone();
-        let mut gradient = vec![0.0; logits.len()];
-        let losses = (shard.first..)
-            .zip(logits.chunks_exact(classes).zip(gradient.chunks_exact_mut(classes)))
-            .map(|(number, (logits, gradient))| objective(number, logits, gradient))
-            .collect();
+        let mut gradient = shard.buffer(shard.values[last].len());
+        let logits = &shard.values[last];
+        let pictures = logits.chunks_exact(classes).zip(gradient.chunks_exact_mut(classes));
+        let losses = (shard.first..).zip(pictures).map(|(number, (logits, gradient))| objective(number, logits, gradient));
+        output.losses.extend(losses);
+        output.logits.extend_from_slice(logits);
         shard.gradients[last] = gradient;
-        ShardOutput { logits, losses, gradients: Vec::new() }
     }
 
     pub(super) fn clear_parameter_gradients(&self, params: &Params, shard: &mut Shard) {
@@ -263,13 +288,13 @@ impl Tail {
     }
 
     /// Shards with buffers of their own, all alive at once: for the layer-by-layer run.
-    pub(super) fn open_shards(&self, shards: &[(usize, usize)]) -> Vec<Shard> {
+    pub(super) fn open_shards(&self, shards: Vec<Range<usize>>) -> Vec<Shard> {
         let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         shards
-            .iter()
-            .map(|&(samples, first)| {
+            .into_iter()
+            .map(|pictures| {
                 let mut shard = pool.pop().unwrap_or_default();
-                shard.begin(samples, first, self.units.len() + 1);
+                shard.begin(pictures, self.units.len() + 1);
                 shard
             })
             .collect()
@@ -282,15 +307,49 @@ impl Tail {
 }
 
 /// What one shard of a training step gives.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct ShardOutput {
     pub(super) logits: Vec<f32>,
     pub(super) losses: Vec<f32>,
     pub(super) gradients: Gradients,
 }
 
-impl ShardOutput {
-    pub(super) fn with_gradients(self, gradients: Gradients) -> ShardOutput {
-        ShardOutput { gradients, ..self }
+/// Gives each BatchNorm by moving statistics to the activation that alone reads it, else to itself.
+fn absorb_normalizations(graph: &Graph, tap: Tap, units: &mut [Unit]) {
+    let mut readers = vec![Vec::new(); units.len() + 1];
+    for (number, unit) in units.iter().enumerate() {
+        for &input in &unit.inputs {
+            readers[input].push(number);
+        }
     }
+    for number in 0..units.len() {
+        let unit = &units[number];
+        if !matches!(graph.layers()[unit.index].op, Op::BatchNorm { .. }) {
+            continue;
+        }
+        let normalization = Normalization {
+            index: unit.index,
+            input: unit.inputs[0],
+            passes_gradient: unit.passes_gradient[0],
+            trainable: unit.trainable("gamma").zip(unit.trainable("beta")).map(|(gamma, beta)| [gamma, beta]),
+            scale: Vec::new(),
+            shift: Vec::new(),
+        };
+        let is_activation =
+            |reader: usize| matches!(graph.layers()[tap.0 + 1 + reader].op, Op::Activation(_) | Op::Relu { .. });
+        match readers[number + 1][..] {
+            [reader] if is_activation(reader) && !unit.batch_statistics => {
+                units[reader].normalization = Some(normalization);
+                units[number].is_absorbed = true;
+            }
+            _ => units[number].normalization = Some(normalization),
+        }
+    }
+}
+
+/// Pictures whose values fit in [`SLICE_BYTES`] together, 1 to [`SHARD`].
+fn slice_len(graph: &Graph, units: &[Unit]) -> usize {
+    let values = units.iter().filter(|unit| !unit.is_absorbed);
+    let len: usize = values.map(|unit| graph.layers()[unit.index].output_shape.iter().product::<usize>()).sum();
+    (SLICE_BYTES / size_of::<f32>() / len.max(1)).clamp(1, SHARD)
 }
