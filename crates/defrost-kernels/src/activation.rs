@@ -134,22 +134,10 @@ impl Function for Sigmoid {
 /// Beyond ±87 the sigmoid is 1, or less than 2^-125, to single precision.
 const FLAT: f32 = 87.0;
 
-/// `1 / (1 + exp(−x))` for |x| ≤ [`FLAT`], to about 2e-7 of its value.
-///
-/// `exp(−x) = 2^r · exp(g)` with `r = round(−x / ln 2)` and `|g| ≤ ln 2 / 2`. The two parts of ln 2 keep `g` exact where `r`
-/// is large. The polynomial is the fifth-degree minimax approximation of relative error 9e-8 with the constant fixed at 1.
+/// `1 / (1 + exp(−x))` for |x| ≤ [`FLAT`].
 #[inline(always)]
 fn sigmoid_below<S: Simd>(s: S, x: S::Vector) -> S::Vector {
-    const LN_2_HIGH: f32 = 0.693_359_4; // 355 / 512, so r · LN_2_HIGH is exact
-    const LN_2_LOW: f32 = -2.121_944_4e-4;
-    let r = s.round(s.mul(x, s.splat(-std::f32::consts::LOG2_E)));
-    // g = −x − r · ln 2, kept as −g, which the odd coefficients' signs undo
-    let minus_g = s.mul_add(r, s.splat(LN_2_LOW), s.mul_add(r, s.splat(LN_2_HIGH), x));
-    let mut p = s.splat(-0.008_290_306);
-    for coefficient in [0.041_897_975, -0.166_676_37, 0.499_991_5, -0.999_999_7, 1.0] {
-        p = s.mul_add(p, minus_g, s.splat(coefficient));
-    }
-    s.reciprocal(s.add(s.scale(p, r), s.splat(1.0)))
+    s.reciprocal(s.add(s.exp_negated(x), s.splat(1.0)))
 }
 
 impl Kernels {

@@ -23,12 +23,14 @@ fn smooth_activations_have_the_accuracy_of_single_precision() {
             for (&x, &y) in inputs.iter().zip(&y) {
                 let expected = activated(activation, f64::from(x));
                 if x > -86.0 {
-                    worst = worst.max((f64::from(y) - expected).abs() / expected.abs().max(1e-37));
+                    // What ln 2 lacks in single precision grows with the exponent.
+                    let scale = expected.abs().max(1e-37) * (1.0 + 0.03 * f64::from(x.min(0.0).abs()));
+                    worst = worst.max((f64::from(y) - expected).abs() / scale);
                 } else {
                     assert!(y.abs() < 1e-35, "{activation:?}({x}) is {y}");
                 }
             }
-            assert!(worst < 6e-7, "{:?} {activation:?}: {worst:e}", kernels.isa());
+            assert!(worst < 5e-7, "{:?} {activation:?}: {worst:e}", kernels.isa());
         }
     }
 }
@@ -122,6 +124,22 @@ proptest! {
             let y = applied(&|y| kernels.scale_shift(y, &scale, &shift, Activation::Swish));
             let swish = |i, c| activated(Activation::Swish, a64[i] * scale64[c] + shift64[c]);
             assert_close(&y, &map(&swish), 1e-6, &what);
+            let y = applied(&|y| kernels.scale_shift_into(&a, &scale, &shift, Activation::Swish, y));
+            assert_close(&y, &map(&swish), 1e-6, &what);
+            let mut dy = b.clone();
+            let (mut sum, mut dot) = (shift.clone(), scale.clone());
+            let factors = [&scale[..], &shift];
+            kernels.scale_shift_gradient(&a, factors, Activation::Swish, &mut dy, [&mut sum, &mut dot]);
+            let dz = |i: usize| {
+                let (z, h) = (a64[i] * scale64[i % channels] + shift64[i % channels], 1e-5);
+                let swish = |z| activated(Activation::Swish, z);
+                b64[i] * (swish(z + h) - swish(z - h)) / (2.0 * h)
+            };
+            assert_close(&dy, &map(&|i, c| dz(i) * scale64[c]), 2e-6, &what);
+            assert_close(&sum, &total(&dz), 1e-5, &what);
+            let dots: Vec<f64> =
+                total(&|i| dz(i) * a64[i]).iter().zip(&shift64).zip(&scale64).map(|((t, b), s)| t - b + s).collect();
+            assert_close(&dot, &dots, 1e-5, &what);
             let y = applied(&|y| kernels.multiply_channels(y, &scale));
             assert_close(&y, &map(&|i, c| a64[i] * scale64[c]), 1e-6, &what);
             let y = applied(&|y| kernels.add_assign(y, &b));

@@ -35,7 +35,8 @@ fn cases() -> impl Strategy<Value = Case> {
 /// A strided view of `rows` × `cols` random numbers.
 fn matrix(data: &[f32], rows: usize, cols: usize, transposed: bool, padding: usize) -> Matrix<'_> {
     let (outer, inner) = if transposed { (cols, rows) } else { (rows, cols) };
-    let view = Matrix { row_stride: inner + padding, ..Matrix::new(data, outer, inner) };
+    let mut view = Matrix::new(data, outer, inner);
+    view.row_stride = inner + padding;
     if transposed { view.transposed() } else { view }
 }
 
@@ -90,7 +91,8 @@ proptest! {
             kernels.matmul(a, &packed, &mut together, &epilogue);
             for i in 0..m {
                 let mut alone = vec![0.0; n];
-                let row = Matrix { data: a.data.get(i * a.row_stride..).unwrap_or_default(), rows: 1, ..a };
+                let mut row = a;
+                (row.data, row.rows) = (a.data.get(i * a.row_stride..).unwrap_or_default(), 1);
                 kernels.matmul(row, &packed, &mut alone, &epilogue);
                 prop_assert!(alone.iter().zip(&together[i * n..]).all(|(x, y)| x.to_bits() == y.to_bits()));
             }
@@ -137,4 +139,30 @@ fn a_view_that_is_too_large_is_refused() {
     let kernels = Kernels::detect();
     let b = kernels.pack(Matrix::new(&[0.0; 4], 2, 2));
     kernels.matmul(Matrix::new(&[0.0; 5], 3, 2), &b, &mut [0.0; 6], &Epilogue::default());
+}
+
+#[test]
+fn patches_are_read_where_they_lie() {
+    // A 3×3 convolution of stride 2 over rows of 11 pixels with 3 channels.
+    let (width, channels, columns, filters) = (11, 3, 5, 40);
+    let picture = numbers(1, 3 * width * channels);
+    let kernel = numbers(2, 9 * channels * filters);
+    let mut gathered = Vec::new();
+    for column in 0..columns {
+        for row in 0..3 {
+            gathered.extend_from_slice(&picture[(row * width + 2 * column) * channels..][..3 * channels]);
+        }
+    }
+    for kernels in all_kernels() {
+        let packed = kernels.pack(Matrix::new(&kernel, 9 * channels, filters));
+        let product = |a: Matrix<'_>| {
+            let mut c = vec![0.0; columns * filters];
+            kernels.matmul(a, &packed, &mut c, &Epilogue::default());
+            c
+        };
+        let patches = Matrix::patches(&picture, columns, 2 * channels, [3, 3 * channels, width * channels]);
+        assert_eq!(product(patches), product(Matrix::new(&gathered, columns, 9 * channels)));
+        let short = Matrix::patches(&picture[1..], columns, 2 * channels, [3, 3 * channels, width * channels]);
+        assert!(std::panic::catch_unwind(|| product(short)).is_err());
+    }
 }

@@ -17,7 +17,7 @@ pub use pack::Packed;
 
 use crate::simd::{Routine, Target};
 use crate::{Activation, Kernels};
-use tile::{Output, Seed, call_tile};
+use tile::{Layout, Output, Seed, call_tile};
 
 /// Vectors in a panel of B, and the width of the register tile.
 pub(crate) const PANEL_VECTORS: usize = 2;
@@ -28,7 +28,8 @@ const CHUNK: usize = 256;
 /// Bytes of A that stay in the second-level cache while all of B's panels pass by.
 const BLOCK_BYTES: usize = 256 * 1024;
 
-/// A strided view of a matrix: element (i, j) is `data[i * row_stride + j * col_stride]`.
+/// A strided view of a matrix: element (i, j) is `data[i * row_stride + j * col_stride]`, or, where its rows lie in
+/// [segments](Matrix::patches), `data[i * row_stride + j / segment * segment_stride + j % segment]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Matrix<'a> {
     /// The elements, the first one at (0, 0).
@@ -41,17 +42,39 @@ pub struct Matrix<'a> {
     pub row_stride: usize,
     /// Distance between horizontal neighbours.
     pub col_stride: usize,
+    /// The stretches that each row lies in, where it is more than one.
+    segments: Option<Segments>,
+}
+
+/// Where the parts of a row lie.
+#[derive(Debug, Clone, Copy)]
+struct Segments {
+    count: usize,
+    stride: usize,
 }
 
 impl<'a> Matrix<'a> {
     /// A row-major, contiguous matrix.
     pub fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
-        Self { data, rows, cols, row_stride: cols, col_stride: 1 }
+        Self { data, rows, cols, row_stride: cols, col_stride: 1, segments: None }
+    }
+
+    /// The patches of one row of a convolution, read where they lie in the picture: row i is `count` stretches of `len`
+    /// elements, `stride` apart, the first at `i * row_stride`.
+    pub fn patches(data: &'a [f32], rows: usize, row_stride: usize, [count, len, stride]: [usize; 3]) -> Self {
+        let segments = Some(Segments { count, stride });
+        Self { data, rows, cols: count * len, row_stride, col_stride: 1, segments }
     }
 
     /// The same elements with rows and columns exchanged; nothing is moved.
+    ///
+    /// # Panics
+    ///
+    /// If its rows lie in segments.
     pub fn transposed(self) -> Self {
+        assert!(self.segments.is_none(), "a matrix of patches can't be transposed");
         Self {
+            segments: None,
             data: self.data,
             rows: self.cols,
             cols: self.rows,
@@ -63,9 +86,20 @@ impl<'a> Matrix<'a> {
     /// Whether every element lies within `data`.
     fn is_within(&self) -> bool {
         let last = |count: usize, stride: usize| count.checked_sub(1)?.checked_mul(stride);
-        match (last(self.rows, self.row_stride), last(self.cols, self.col_stride)) {
-            (Some(down), Some(across)) => down.checked_add(across).is_some_and(|index| index < self.data.len()),
-            _ => self.rows == 0 || self.cols == 0,
+        let [count, len, stride] = self.layout();
+        let across = || last(count, stride)?.checked_add(last(len, self.col_stride)?);
+        let index = || last(self.rows, self.row_stride)?.checked_add(across()?);
+        match index() {
+            Some(index) => index < self.data.len(),
+            None => self.rows == 0 || self.cols == 0,
+        }
+    }
+
+    /// Number of segments of a row, their length, and the distance between them.
+    fn layout(&self) -> [usize; 3] {
+        match self.segments {
+            None => [1, self.cols, 0],
+            Some(Segments { count, stride }) => [count, self.cols / count.max(1), stride],
         }
     }
 }
@@ -130,12 +164,20 @@ impl Routine for Product<'_> {
         let (m, k, n) = (a.rows, a.cols, b.cols());
         b.assert_packed_for(T::LANES);
         let has_finish = epilogue.activation != Activation::Linear || epilogue.residual.is_some();
-        let chunks = k.div_ceil(CHUNK).max(1);
+        let chunks = if a.segments.is_some() { 1 } else { k.div_ceil(CHUNK).max(1) };
         let depth = k.div_ceil(chunks);
         for chunk in 0..chunks {
             let (from, to) = ((chunk * depth).min(k), ((chunk + 1) * depth).min(k));
             let is_last = chunk + 1 == chunks;
             let block = block_rows(to - from, T::TILE_ROWS);
+            let [segments, _, segment_stride] = a.layout();
+            let layout = Layout {
+                row_stride: a.row_stride,
+                col_stride: a.col_stride,
+                segments,
+                segment_len: (to - from) / segments.max(1),
+                segment_stride,
+            };
             for block_start in (0..m).step_by(block) {
                 let rows = block.min(m - block_start);
                 let tiles = rows.div_ceil(T::TILE_ROWS);
@@ -152,7 +194,7 @@ impl Routine for Product<'_> {
                             None => Seed::Zero,
                         };
                         let output = Output { c: &mut c[at..], stride: n, seed };
-                        call_tile(target, end - row, a_tile, [a.row_stride, a.col_stride], panel, output);
+                        call_tile(target, end - row, a_tile, layout, panel.ahead(tile), output);
                         if is_last && has_finish {
                             let residual = epilogue.residual.map(|residual| &residual[at..]);
                             let (c, shape) = (&mut c[at..], [end - row, panel.width]);

@@ -1,5 +1,6 @@
 //! B of a product, laid out in the order in which the tiles read it.
 
+use super::tile::LINE;
 use super::{Matrix, PANEL_VECTORS};
 use crate::Kernels;
 use crate::simd::{Routine, Target};
@@ -27,6 +28,15 @@ pub(super) struct Panel<'a> {
     pub(super) column: usize,
     /// Columns that are there.
     pub(super) width: usize,
+    /// What a tile brings near while it computes, a cache line for each row of B: a part of the panel that comes next.
+    pub(super) next: *const f32,
+}
+
+impl Panel<'_> {
+    /// The panel as tile number `tile` sees it: each brings another part of what comes next.
+    pub(super) fn ahead(self, tile: usize) -> Self {
+        Self { next: self.next.wrapping_add(tile * self.depth * LINE), ..self }
+    }
 }
 
 impl Packed {
@@ -52,7 +62,7 @@ impl Packed {
             let padded = width.next_multiple_of(self.lanes);
             let start = column * self.rows;
             let data = &self.data[start + from * padded..start + to * padded];
-            Panel { data, depth: to - from, column, width }
+            Panel { data, depth: to - from, column, width, next: data.as_ptr_range().end }
         })
     }
 }

@@ -26,13 +26,23 @@ pub(super) struct Output<'a> {
     pub(super) seed: Seed<'a>,
 }
 
+/// Where A's elements lie: a row is `segments` stretches of `segment_len` elements.
+#[derive(Clone, Copy)]
+pub(super) struct Layout {
+    pub(super) row_stride: usize,
+    pub(super) col_stride: usize,
+    pub(super) segments: usize,
+    pub(super) segment_len: usize,
+    pub(super) segment_stride: usize,
+}
+
 /// Computes a tile of `rows` ≤ [`Target::TILE_ROWS`] rows; `a` starts at its first element.
 #[inline(always)]
 pub(super) fn call_tile<T: Target>(
     target: T,
     rows: usize,
     a: &[f32],
-    strides: [usize; 2],
+    layout: Layout,
     b: Panel<'_>,
     output: Output<'_>,
 ) {
@@ -41,8 +51,8 @@ pub(super) fn call_tile<T: Target>(
         ($($rows:literal)*) => {
             match (rows, vectors) {
                 $(
-                    ($rows, 1) if $rows <= T::TILE_ROWS => target.call(Tile::<$rows, 1> { a, strides, b, output }),
-                    ($rows, 2) if $rows <= T::TILE_ROWS => target.call(Tile::<$rows, 2> { a, strides, b, output }),
+                    ($rows, 1) if $rows <= T::TILE_ROWS => target.call(Tile::<$rows, 1> { a, layout, b, output }),
+                    ($rows, 2) if $rows <= T::TILE_ROWS => target.call(Tile::<$rows, 2> { a, layout, b, output }),
                 )*
                 _ => unreachable!("a tile has 1 to {} rows and 1 to {PANEL_VECTORS} vectors", T::TILE_ROWS),
             }
@@ -53,7 +63,7 @@ pub(super) fn call_tile<T: Target>(
 
 struct Tile<'a, const ROWS: usize, const VECTORS: usize> {
     a: &'a [f32],
-    strides: [usize; 2],
+    layout: Layout,
     b: Panel<'a>,
     output: Output<'a>,
 }
@@ -61,30 +71,40 @@ struct Tile<'a, const ROWS: usize, const VECTORS: usize> {
 impl<const ROWS: usize, const VECTORS: usize> Routine for Tile<'_, ROWS, VECTORS> {
     #[inline(always)]
     fn run<T: Target>(self, target: T) {
-        let [row_stride, col_stride] = self.strides;
-        let Panel { data: b, depth, width, .. } = self.b;
+        let Layout { row_stride, col_stride, segments, segment_len, segment_stride } = self.layout;
+        let Panel { data: b, depth, width, next, .. } = self.b;
         let Output { c, stride, seed } = self.output;
         assert!(width > (VECTORS - 1) * T::LANES && width <= VECTORS * T::LANES && width <= ZEROS.len());
-        assert!(depth == 0 || (ROWS - 1) * row_stride + (depth - 1) * col_stride < self.a.len());
+        assert!(segments * segment_len == depth);
+        assert!(
+            depth == 0
+                || (ROWS - 1) * row_stride + (segments - 1) * segment_stride + (segment_len - 1) * col_stride
+                    < self.a.len()
+        );
         assert!(b.len() == depth * VECTORS * T::LANES && c.len() >= (ROWS - 1) * stride + width);
 
         let mut sums = [[target.splat(0.0); VECTORS]; ROWS];
-        let (mut a, mut b) = (self.a.as_ptr(), b.as_ptr());
-        for _ in 0..depth {
-            // SAFETY: A and B hold `depth` steps of these strides, asserted above; the pointers are not read after the last.
-            unsafe {
-                let mut columns = [target.splat(0.0); VECTORS];
-                for (j, column) in columns.iter_mut().enumerate() {
-                    *column = target.load(b.add(j * T::LANES));
-                }
-                for (i, sums) in sums.iter_mut().enumerate() {
-                    let element = target.splat(*a.add(i * row_stride));
-                    for j in 0..VECTORS {
-                        sums[j] = target.mul_add(element, columns[j], sums[j]);
+        let (mut b, mut next) = (b.as_ptr(), next);
+        for segment in 0..segments {
+            let mut a = self.a.as_ptr().wrapping_add(segment * segment_stride);
+            for _ in 0..segment_len {
+                // SAFETY: A and B hold `depth` steps of these strides, asserted above; the pointers are not read after the last.
+                unsafe {
+                    let mut columns = [target.splat(0.0); VECTORS];
+                    for (j, column) in columns.iter_mut().enumerate() {
+                        *column = target.load(b.add(j * T::LANES));
                     }
+                    for (i, sums) in sums.iter_mut().enumerate() {
+                        let element = target.splat(*a.add(i * row_stride));
+                        for j in 0..VECTORS {
+                            sums[j] = target.mul_add(element, columns[j], sums[j]);
+                        }
+                    }
+                    target.prefetch(next);
+                    next = next.wrapping_add(LINE);
+                    a = a.wrapping_add(col_stride);
+                    b = b.add(VECTORS * T::LANES);
                 }
-                a = a.wrapping_add(col_stride);
-                b = b.add(VECTORS * T::LANES);
             }
         }
 
@@ -112,6 +132,9 @@ impl<const ROWS: usize, const VECTORS: usize> Routine for Tile<'_, ROWS, VECTORS
         }
     }
 }
+
+/// Floats of a cache line.
+pub(super) const LINE: usize = 16;
 
 /// As many as the widest panel has.
 static ZEROS: [f32; 32] = [0.0; 32];

@@ -24,15 +24,29 @@ pub(super) fn compile(graph: &Graph, params: &Params, from: LayerIndex, to: Laye
             fuser.add(index);
         }
     }
+    fuser.steps.iter_mut().for_each(widen);
     let len = |index: LayerIndex| graph.layers()[index].output_shape.iter().product();
     Plan {
         steps: fuser.steps,
         slots: fuser.pool.lens,
-        patches: fuser.patches,
+        padded: fuser.padded,
         strip: fuser.strip,
         input_len: len(from),
         output: fuser.places[to].unwrap_or(Place::Input),
         output_len: len(to),
+    }
+}
+
+/// Elements of a row of factors that is long enough for vectors to work well.
+const WIDE: usize = 512;
+
+/// Repeats the factors of few channels, such as a picture's three, so that vectors hold several positions.
+fn widen(step: &mut Step) {
+    if let Kind::Affine { scale, shift, .. } = &mut step.kind {
+        while scale.len() < WIDE && step.len.is_multiple_of(2 * scale.len()) {
+            scale.extend_from_within(..);
+            shift.extend_from_within(..);
+        }
     }
 }
 
@@ -72,7 +86,7 @@ struct Fuser<'a> {
     steps: Vec<Step>,
     pool: SlotPool,
     /// Lengths of the two scratches.
-    patches: usize,
+    padded: usize,
     strip: usize,
 }
 
@@ -90,8 +104,8 @@ impl<'a> Fuser<'a> {
         places[from] = Some(Place::Input);
         let owners = (0..graph.len()).collect();
         let pads = vec![None; graph.len()];
-        let (steps, pool, patches, strip) = Default::default();
-        Fuser { graph, params, kernels, to, readers, pending, places, owners, pads, steps, pool, patches, strip }
+        let (steps, pool, padded, strip) = Default::default();
+        Fuser { graph, params, kernels, to, readers, pending, places, owners, pads, steps, pool, padded, strip }
     }
 
     fn layer(&self, index: LayerIndex) -> &'a Layer {
@@ -381,15 +395,15 @@ impl<'a> Fuser<'a> {
             .collect();
         let weights = self.kernels.pack(Matrix::new(&kernel, patches.patch_len(), filters));
         self.absorb(&layers);
+        if !patches.is_pointwise() {
+            self.padded = self.padded.max(patches.padded_size().iter().product::<usize>() * patches.channels);
+        }
         let product = Product { patches, weights, bias, activation: kernel_activation(activation) };
         match self.following_depthwise(last) {
             Some((depthwise, pad)) if skip.is_none() && self.len(last) * size_of::<f32>() > STRIPPED_BYTES => {
                 self.strips(index, last, product, depthwise, pad);
             }
             _ => {
-                if !patches.is_pointwise() {
-                    self.patches = self.patches.max(patches.rows() * patches.patch_len());
-                }
                 self.step(index, last, Kind::Product(product), skip);
             }
         }
@@ -430,9 +444,6 @@ impl<'a> Fuser<'a> {
         let rows = ((held - taps) / stride + 1).min(second.shape.out_height);
         let held = (rows - 1) * stride + taps;
         self.strip = self.strip.max(held * row);
-        if !first.patches.is_pointwise() {
-            self.patches = self.patches.max(held * first.patches.out_width * first.patches.patch_len());
-        }
         let multiply_adds = self.multiply_adds(depthwise);
         self.depthwise_step(index, end, Kind::Strips { first, second, rows });
         if let Some(step) = self.steps.last_mut() {

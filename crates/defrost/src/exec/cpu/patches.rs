@@ -1,8 +1,6 @@
 //! A convolution as a matrix product: each output position's patch of the picture becomes a row.
 
-use std::ops::Range;
-
-use defrost_kernels::Depthwise;
+use defrost_kernels::{Depthwise, Matrix};
 
 use crate::graph::{Graph, Layer, Op, conv_padding};
 
@@ -75,19 +73,40 @@ impl Patches {
         }
     }
 
-    /// Copies the patches that a convolution reads into rows of `kernel_h · kernel_w · channels`, zeros outside the picture.
-    pub(super) fn gather(&self, x: &[f32], patches: &mut [f32]) {
-        self.gather_rows(x, 0..self.out_height, patches);
+    /// Rows and columns of the picture with the zeros that the convolution reads around it.
+    pub(super) fn padded_size(&self) -> [usize; 2] {
+        let size = |outputs: usize, taps: usize| (outputs.max(1) - 1) * self.stride + taps;
+        [size(self.out_height, self.kernel[0]), size(self.out_width, self.kernel[1])]
     }
 
-    /// [`gather`](Self::gather) for some rows of the output.
-    pub(super) fn gather_rows(&self, x: &[f32], rows: Range<usize>, patches: &mut [f32]) {
+    /// Copies the picture into `padded`, zeros around it.
+    pub(super) fn pad(&self, x: &[f32], padded: &mut [f32]) {
+        let [height, width] = self.padded_size();
+        let row_len = width * self.channels;
+        let left = self.pad_left * self.channels;
+        let len = (self.width * self.channels).min(row_len - left);
+        for (y, row) in padded[..height * row_len].chunks_exact_mut(row_len).enumerate() {
+            row.fill(0.0);
+            if let Some(y) = y.checked_sub(self.pad_top).filter(|&y| y < self.height) {
+                row[left..left + len].copy_from_slice(&x[y * self.width * self.channels..][..len]);
+            }
+        }
+    }
+
+    /// The patches of output row `row`, read where they lie in the padded picture.
+    pub(super) fn row<'a>(&self, padded: &'a [f32], row: usize) -> Matrix<'a> {
+        let row_len = self.padded_size()[1] * self.channels;
+        let segments = [self.kernel[0], self.kernel[1] * self.channels, row_len];
+        Matrix::patches(&padded[row * self.stride * row_len..], self.out_width, self.stride * self.channels, segments)
+    }
+
+    /// Copies the patches that a convolution reads into rows of `kernel_h · kernel_w · channels`, zeros outside the picture.
+    pub(super) fn gather(&self, x: &[f32], patches: &mut [f32]) {
         let g = self;
         let row_len = g.kernel[1] * g.channels;
-        for oy in rows.clone() {
+        for oy in 0..g.out_height {
             for ox in 0..g.out_width {
-                let position = (oy - rows.start) * g.out_width + ox;
-                let patch = &mut patches[position * g.patch_len()..][..g.patch_len()];
+                let patch = &mut patches[(oy * g.out_width + ox) * g.patch_len()..][..g.patch_len()];
                 for (ky, row) in patch.chunks_exact_mut(row_len).enumerate() {
                     let y = (oy * g.stride + ky).wrapping_sub(g.pad_top);
                     let left = (ox * g.stride) as isize - g.pad_left as isize;

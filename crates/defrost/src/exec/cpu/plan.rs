@@ -166,8 +166,8 @@ pub(super) struct Plan {
     pub(super) steps: Vec<Step>,
     /// Length of each slot.
     pub(super) slots: Vec<usize>,
-    /// Length of the scratch for gathered patches.
-    pub(super) patches: usize,
+    /// Length of the scratch for a convolution's input with zeros around it.
+    pub(super) padded: usize,
     /// Length of the scratch for the value within [`Kind::Strips`].
     pub(super) strip: usize,
     pub(super) input_len: usize,

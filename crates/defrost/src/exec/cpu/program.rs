@@ -22,7 +22,7 @@ pub struct Program {
 #[derive(Debug, Clone)]
 pub struct Arena {
     slots: Vec<Vec<f32>>,
-    patches: Vec<f32>,
+    padded: Vec<f32>,
     strip: Vec<f32>,
 }
 
@@ -30,7 +30,7 @@ impl Arena {
     /// Bytes that it holds.
     pub fn bytes(&self) -> usize {
         let slots: usize = self.slots.iter().map(Vec::len).sum();
-        (slots + self.patches.len() + self.strip.len()) * size_of::<f32>()
+        (slots + self.padded.len() + self.strip.len()) * size_of::<f32>()
     }
 }
 
@@ -74,7 +74,7 @@ impl Program {
     /// Buffers for one thread.
     pub fn arena(&self) -> Arena {
         let slots = self.plan.slots.iter().map(|&len| vec![0.0; len]).collect();
-        Arena { slots, patches: vec![0.0; self.plan.patches], strip: vec![0.0; self.plan.strip] }
+        Arena { slots, padded: vec![0.0; self.plan.padded], strip: vec![0.0; self.plan.strip] }
     }
 
     /// Computes `output` from `input`.
@@ -119,7 +119,8 @@ impl Program {
         match &step.kind {
             Kind::Product(product) => {
                 let residual = step.other.map(|_| &other[..step.len]);
-                self.product_rows(product, x, 0..product.patches.out_height, residual, &mut arena.patches, y);
+                let x = padded(product, x, &mut arena.padded);
+                self.product_rows(product, x, 0..product.patches.out_height, residual, y);
             }
             Kind::Depthwise(depthwise) => {
                 let x = &x[..depthwise.shape.height * depthwise.shape.width * depthwise.shape.channels];
@@ -129,6 +130,7 @@ impl Program {
             }
             Kind::Strips { first, second, rows } => {
                 let mut sums = begin_means(&mut means, second.shape.channels);
+                let x = padded(first, x, &mut arena.padded);
                 let g = &second.shape;
                 let (row, out_row) = (g.width * g.channels, g.out_width * g.channels);
                 // The rows of the value between that the strip holds; the next ones are put behind those still needed.
@@ -143,7 +145,7 @@ impl Program {
                     }
                     let missing = needed.start + kept..needed.end;
                     let strip = &mut arena.strip[kept * row..needed.len() * row];
-                    self.product_rows(first, x, missing, None, &mut arena.patches, strip);
+                    self.product_rows(first, x, missing, None, strip);
                     let y = &mut y[out_rows.start * out_row..out_rows.end * out_row];
                     let strip = &arena.strip[..needed.len() * row];
                     self.depthwise_rows(second, out_rows, strip, y, sums.as_deref_mut());
@@ -165,6 +167,9 @@ impl Program {
                     y[target..target + len].copy_from_slice(&x[row * len..][..len]);
                 }
             }
+            Kind::Affine { scale, shift, activation } if !in_place => {
+                k.scale_shift_into(&x[..step.len], scale, shift, *activation, y);
+            }
             elementwise => {
                 if !in_place {
                     y.copy_from_slice(&x[..step.len]);
@@ -182,28 +187,21 @@ impl Program {
         }
     }
 
-    /// Some output rows of a convolution; `x` is its whole input.
-    fn product_rows(
-        &self,
-        product: &Product,
-        x: &[f32],
-        rows: Range<usize>,
-        residual: Option<&[f32]>,
-        patches: &mut [f32],
-        y: &mut [f32],
-    ) {
+    /// Some output rows of a convolution; `x` is its whole input, padded if it isn't pointwise.
+    fn product_rows(&self, product: &Product, x: &[f32], rows: Range<usize>, residual: Option<&[f32]>, y: &mut [f32]) {
         let Product { patches: shape, weights, bias, activation } = product;
-        let positions = rows.len() * shape.out_width;
-        let a = if shape.is_pointwise() {
-            &x[rows.start * shape.width * shape.channels..][..positions * shape.channels]
+        let epilogue = |residual| Epilogue { bias: Some(bias), activation: *activation, residual, accumulate: false };
+        if shape.is_pointwise() {
+            let positions = rows.len() * shape.width;
+            let x = &x[rows.start * shape.width * shape.channels..][..positions * shape.channels];
+            self.kernels.matmul(Matrix::new(x, positions, shape.channels), weights, y, &epilogue(residual));
         } else {
-            let patches = &mut patches[..positions * shape.patch_len()];
-            shape.gather_rows(x, rows, patches);
-            patches
-        };
-        let a = Matrix::new(a, positions, shape.patch_len());
-        let epilogue = Epilogue { bias: Some(bias), activation: *activation, residual, accumulate: false };
-        self.kernels.matmul(a, weights, y, &epilogue);
+            let row_len = shape.out_width * weights.cols();
+            for (number, (row, y)) in rows.zip(y.chunks_exact_mut(row_len)).enumerate() {
+                let residual = residual.map(|residual| &residual[number * row_len..][..row_len]);
+                self.kernels.matmul(shape.row(x, row), weights, y, &epilogue(residual));
+            }
+        }
     }
 
     /// Some output rows of a depthwise convolution; `x` is the input rows that they are computed from.
@@ -218,6 +216,15 @@ impl Program {
         let DepthwiseConvolution { kernel, bias, activation, .. } = depthwise;
         self.kernels.depthwise(&depthwise.window(&rows), x, kernel, Some(bias), *activation, y, sums);
     }
+}
+
+/// The input of a convolution as [`Program::product_rows`] reads it.
+fn padded<'a>(product: &Product, x: &'a [f32], buffer: &'a mut [f32]) -> &'a [f32] {
+    if product.patches.is_pointwise() {
+        return x;
+    }
+    product.patches.pad(x, buffer);
+    buffer
 }
 
 /// The sums of a squeeze, at zero.
