@@ -1,10 +1,11 @@
 //! One layer of the tail over one shard, forward.
 
-use defrost_kernels::{Activation as KernelActivation, Epilogue, Kernels, Matrix};
+use defrost_kernels::{Activation as KernelActivation, Depthwise, Epilogue, Kernels, Matrix};
 
 use super::kernel_activation;
-use super::patches::{Patches, depthwise_shape};
+use super::patches::Patches;
 use super::shard::{BatchMoments, Context, Mode, Normalization, Shard, Unit};
+use super::strips::{self, Strip};
 use crate::graph::{Activation, Op};
 use crate::rng::Stream;
 
@@ -22,14 +23,9 @@ impl Context<'_> {
         let mut y = std::mem::take(&mut shard.values[at]);
         y.resize(samples * len, 0.0);
         let mut inner = std::mem::take(&mut shard.inner[at]);
-        let x = &shard.values[unit.inputs[0]];
+        let normalization = unit.normalization.as_ref().filter(|_| moments.is_none());
+        let x = &shard.values[normalization.map_or(unit.inputs[0], |normalization| normalization.input)];
         match &layer.op {
-            _ if moments.is_none() && unit.normalization.is_some() => {
-                if let Some(Normalization { input, scale, shift, .. }) = &unit.normalization {
-                    let activation = kernel_activation(layer.op.activation());
-                    k.scale_shift_into(&shard.values[*input], scale, shift, activation, &mut y);
-                }
-            }
             Op::Input => unreachable!("the tail begins after the input"),
             Op::Reshape => y.copy_from_slice(x),
             Op::Rescaling { scale, offset } => {
@@ -77,23 +73,33 @@ impl Context<'_> {
                 finish(*activation, k, &mut y, &mut inner);
             }
             Op::DepthwiseConv2D { .. } => {
-                let shape = depthwise_shape(self.graph, layer);
-                let input_len = x.len() / samples;
+                let shape = unit.depthwise_shape();
                 let kernel = self.param(layer, "kernel");
-                for (x, y) in x.chunks_exact(input_len).zip(y.chunks_exact_mut(len)) {
-                    k.depthwise(&shape, x, kernel, None, KernelActivation::Linear, y, None);
+                let pictures = x.chunks_exact(x.len() / samples).zip(y.chunks_exact_mut(len));
+                match normalization {
+                    None => pictures.for_each(|(x, y)| {
+                        k.depthwise(shape, x, kernel, None, KernelActivation::Linear, y, None);
+                    }),
+                    Some(normalization) => {
+                        shard.strip.resize(strips::strip_len(shape), 0.0);
+                        let strip = &mut shard.strip;
+                        pictures.for_each(|(x, y)| normalized_depthwise(k, normalization, shape, x, kernel, strip, y));
+                    }
                 }
             }
-            Op::BatchNorm { .. } => {
-                if let Some(moments) = moments {
+            Op::BatchNorm { .. } | Op::Activation(_) | Op::Relu { .. } => match (normalization, moments) {
+                (Some(Normalization { scale, shift, activation, .. }), _) => {
+                    k.scale_shift_into(x, scale, shift, *activation, &mut y);
+                }
+                (None, Some(moments)) => {
                     let (scale, shift) = self.batch_norm(layer, moments);
                     k.scale_shift_into(x, &scale, &shift, KernelActivation::Linear, &mut y);
                 }
-            }
-            Op::Activation(_) | Op::Relu { .. } => {
-                let activation = kernel_activation(layer.op.activation());
-                copy_and_change(x, &mut y, channels, |y| k.activate(activation, y));
-            }
+                (None, None) => {
+                    let activation = kernel_activation(layer.op.activation());
+                    copy_and_change(x, &mut y, channels, |y| k.activate(activation, y));
+                }
+            },
             Op::GlobalAveragePooling => {
                 let input_len = x.len() / samples;
                 y.fill(0.0);
@@ -140,6 +146,34 @@ impl Context<'_> {
         }
         shard.values[at] = y;
         shard.inner[at] = inner;
+    }
+}
+
+/// A depthwise convolution of `f(x · scale + shift)`, strip by strip.
+fn normalized_depthwise(
+    k: Kernels,
+    normalization: &Normalization,
+    shape: &Depthwise,
+    x: &[f32],
+    kernel: &[f32],
+    strip: &mut [f32],
+    y: &mut [f32],
+) {
+    let Normalization { scale, shift, activation, .. } = normalization;
+    let (row, out_row) = (shape.width * shape.channels, shape.out_width * shape.channels);
+    let mut held = 0..0;
+    for Strip { inputs, outputs, window } in strips::by_outputs(shape) {
+        let kept = held.end.max(inputs.start) - inputs.start;
+        if kept > 0 {
+            let from = inputs.start - held.start;
+            strip.copy_within(from * row..(from + kept) * row, 0);
+        }
+        let strip = &mut strip[..inputs.len() * row];
+        let new = &x[(inputs.start + kept) * row..inputs.end * row];
+        k.scale_shift_into(new, scale, shift, *activation, &mut strip[kept * row..]);
+        let y = &mut y[outputs.start * out_row..outputs.end * out_row];
+        k.depthwise(&window, strip, kernel, None, KernelActivation::Linear, y, None);
+        held = inputs;
     }
 }
 

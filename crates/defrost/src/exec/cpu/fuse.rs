@@ -6,15 +6,13 @@ use defrost_kernels::{Activation as KernelActivation, Depthwise, Kernels, Matrix
 
 use super::kernel_activation;
 use super::patches::Patches;
+use super::strips;
 use super::plan::{DepthwiseConvolution, Kind, Place, Plan, Product, SlotPool, Step};
 use crate::graph::{Activation, Graph, Layer, LayerIndex, Op, conv_padding};
 use crate::tensor::{Params, Tensor};
 
 /// A value between a convolution and a depthwise one that is larger than this is computed in strips.
 const STRIPPED_BYTES: usize = 512 << 10;
-
-/// Bytes of a strip: a part of the second-level cache.
-const STRIP_BYTES: usize = 256 << 10;
 
 /// Compiles the layers after `from` up to and including `to`.
 pub(super) fn compile(graph: &Graph, params: &Params, from: LayerIndex, to: LayerIndex, kernels: Kernels) -> Plan {
@@ -438,14 +436,9 @@ impl<'a> Fuser<'a> {
             self.absorb(&[pad]);
         }
         let (second, end) = self.depthwise_convolution(depthwise);
-        let row = second.shape.width * second.shape.channels;
-        let (stride, taps) = (second.shape.stride, second.shape.kernel[0]);
-        let held = (STRIP_BYTES / size_of::<f32>() / row).max(taps);
-        let rows = ((held - taps) / stride + 1).min(second.shape.out_height);
-        let held = (rows - 1) * stride + taps;
-        self.strip = self.strip.max(held * row);
+        self.strip = self.strip.max(strips::strip_len(&second.shape));
         let multiply_adds = self.multiply_adds(depthwise);
-        self.depthwise_step(index, end, Kind::Strips { first, second, rows });
+        self.depthwise_step(index, end, Kind::Strips { first, second });
         if let Some(step) = self.steps.last_mut() {
             step.multiply_adds += multiply_adds;
         }

@@ -48,14 +48,14 @@ pub(super) fn step(
         })
         .collect();
     for shard in &mut shards {
-        tail.clear_parameter_gradients(context.params, shard);
+        tail.begin_gradients(context.params, shard);
     }
     for (number, unit) in tail.units.iter().enumerate().rev().filter(|(_, unit)| unit.needs_gradient) {
         let gradient = by_unit[number].as_ref().map(|moments| batch_gradient(number, unit, moments, &mut shards));
         shards.par_iter_mut().for_each(|shard| context.backward(unit, number + 1, shard, gradient.as_ref()));
     }
     for (output, shard) in outputs.iter_mut().zip(&mut shards) {
-        output.gradients = std::mem::take(&mut shard.parameter_gradients);
+        output.gradients = shard.end_gradients();
     }
     tail.close_shards(shards);
     (outputs, all_moments)
@@ -171,7 +171,7 @@ fn batch_gradient<'a>(
     let (sum, dot) = (narrow(&sum), narrow(&dot));
     for &(name, parameter) in &unit.trainable {
         let gradient = if name == "gamma" { &dot } else { &sum };
-        shards[0].parameter_gradients[parameter].copy_from_slice(gradient);
+        shards[0].parameter_gradient(parameter).copy_from_slice(gradient);
     }
     BatchGradient { moments, rows: row_count(shards, input, channels), sum, dot }
 }

@@ -13,6 +13,7 @@ mod patches;
 mod plan;
 mod program;
 mod shard;
+mod strips;
 mod tail;
 #[cfg(test)]
 mod training_tests;

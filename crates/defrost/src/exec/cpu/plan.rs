@@ -1,11 +1,10 @@
 //! The steps of a frozen program and the slots that hold their values: everything is decided before the first picture.
 
-use std::ops::Range;
-
 use defrost_kernels::{Activation, Depthwise, Packed};
 
 use super::patches::Patches;
 use super::program::StepInfo;
+use super::strips;
 
 /// Where a step's value lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,8 +43,13 @@ impl Step {
                 let g = &convolution.shape;
                 (convolution.describe(), g.height * g.width * g.channels, convolution.kernel.len() + g.channels)
             }
-            Kind::Strips { first, second, rows } => (
-                format!("{} → {}, {rows} rows at a time", first.describe(), second.describe()),
+            Kind::Strips { first, second } => (
+                format!(
+                    "{} → {}, {} rows at a time",
+                    first.describe(),
+                    second.describe(),
+                    strips::rows_at_a_time(&second.shape)
+                ),
                 first.patches.input_len(),
                 first.weights_len() + second.kernel.len() + second.shape.channels,
             ),
@@ -81,8 +85,6 @@ pub(super) enum Kind {
     Strips {
         first: Product,
         second: DepthwiseConvolution,
-        /// Output rows at a time.
-        rows: usize,
     },
     /// Mean over height and width.
     Pool {
@@ -143,20 +145,6 @@ impl DepthwiseConvolution {
     fn describe(&self) -> String {
         let Depthwise { kernel: [height, width], stride, out_height, out_width, channels, .. } = self.shape;
         format!("depthwise {height}×{width}/{stride} {out_height}×{out_width}×{channels}")
-    }
-
-    /// The input rows that the output rows `rows` are computed from.
-    pub(super) fn input_rows(&self, rows: &Range<usize>) -> Range<usize> {
-        let g = &self.shape;
-        let end = (rows.end.saturating_sub(1) * g.stride + g.kernel[0]).saturating_sub(g.pad_top);
-        (rows.start * g.stride).saturating_sub(g.pad_top)..end.min(g.height)
-    }
-
-    /// The shape of the part that makes the output rows `rows` from their input rows.
-    pub(super) fn window(&self, rows: &Range<usize>) -> Depthwise {
-        let input = self.input_rows(rows);
-        let pad_top = self.shape.pad_top.saturating_sub(rows.start * self.shape.stride);
-        Depthwise { height: input.len(), out_height: rows.len(), pad_top, ..self.shape }
     }
 }
 

@@ -6,6 +6,7 @@ use defrost_kernels::{Depthwise, Epilogue, Kernels, Matrix};
 
 use super::fuse;
 use super::plan::{DepthwiseConvolution, Kind, Place, Plan, Product, Step};
+use super::strips::{self, Strip};
 use crate::graph::{Graph, Tap};
 use crate::tensor::Params;
 
@@ -125,31 +126,27 @@ impl Program {
             Kind::Depthwise(depthwise) => {
                 let x = &x[..depthwise.shape.height * depthwise.shape.width * depthwise.shape.channels];
                 let mut sums = begin_means(&mut means, depthwise.shape.channels);
-                self.depthwise_rows(depthwise, 0..depthwise.shape.out_height, x, y, sums.as_deref_mut());
+                self.depthwise_rows(depthwise, &depthwise.shape, x, y, sums.as_deref_mut());
                 finish_means(sums, &depthwise.shape);
             }
-            Kind::Strips { first, second, rows } => {
+            Kind::Strips { first, second } => {
                 let mut sums = begin_means(&mut means, second.shape.channels);
                 let x = padded(first, x, &mut arena.padded);
                 let g = &second.shape;
                 let (row, out_row) = (g.width * g.channels, g.out_width * g.channels);
-                // The rows of the value between that the strip holds; the next ones are put behind those still needed.
                 let mut held = Range::<usize>::default();
-                for start in (0..g.out_height).step_by(*rows) {
-                    let out_rows = start..g.out_height.min(start + rows);
-                    let needed = second.input_rows(&out_rows);
-                    let kept = held.end.saturating_sub(needed.start);
+                for Strip { inputs, outputs, window } in strips::by_outputs(g) {
+                    // What the last strip has computed already moves to the front.
+                    let kept = held.end.saturating_sub(inputs.start);
                     if kept > 0 {
-                        let from = needed.start - held.start;
+                        let from = inputs.start - held.start;
                         arena.strip.copy_within(from * row..(from + kept) * row, 0);
                     }
-                    let missing = needed.start + kept..needed.end;
-                    let strip = &mut arena.strip[kept * row..needed.len() * row];
-                    self.product_rows(first, x, missing, None, strip);
-                    let y = &mut y[out_rows.start * out_row..out_rows.end * out_row];
-                    let strip = &arena.strip[..needed.len() * row];
-                    self.depthwise_rows(second, out_rows, strip, y, sums.as_deref_mut());
-                    held = needed;
+                    let strip = &mut arena.strip[..inputs.len() * row];
+                    self.product_rows(first, x, inputs.start + kept..inputs.end, None, &mut strip[kept * row..]);
+                    let y = &mut y[outputs.start * out_row..outputs.end * out_row];
+                    self.depthwise_rows(second, &window, strip, y, sums.as_deref_mut());
+                    held = inputs;
                 }
                 finish_means(sums, g);
             }
@@ -204,17 +201,17 @@ impl Program {
         }
     }
 
-    /// Some output rows of a depthwise convolution; `x` is the input rows that they are computed from.
+    /// A depthwise convolution, or the part of it that `window` is.
     fn depthwise_rows(
         &self,
         depthwise: &DepthwiseConvolution,
-        rows: Range<usize>,
+        window: &Depthwise,
         x: &[f32],
         y: &mut [f32],
         sums: Option<&mut [f32]>,
     ) {
         let DepthwiseConvolution { kernel, bias, activation, .. } = depthwise;
-        self.kernels.depthwise(&depthwise.window(&rows), x, kernel, Some(bias), *activation, y, sums);
+        self.kernels.depthwise(window, x, kernel, Some(bias), *activation, y, sums);
     }
 }
 

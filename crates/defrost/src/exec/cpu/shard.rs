@@ -1,8 +1,9 @@
 //! A shard of a batch under way through the tail, and what each layer needs to run over it.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use defrost_kernels::{Kernels, Matrix, Packed};
+use defrost_kernels::{Activation, Depthwise, Kernels, Matrix, Packed};
 
 use super::fuse::batch_norm_affine;
 use crate::graph::{Graph, Layer, LayerIndex, Op};
@@ -23,9 +24,14 @@ pub(super) struct Shard {
     pub(super) gradients: Vec<Vec<f32>>,
     /// Of the parameters that train, by their number in the tail.
     pub(super) parameter_gradients: Vec<Vec<f32>>,
+    /// Which of them hold nothing yet.
+    untouched: Vec<bool>,
     pub(super) packed: Packed,
     pub(super) patches: Vec<f32>,
-    spare: Vec<Vec<f32>>,
+    /// A strip of a value that is stored nowhere.
+    pub(super) strip: Vec<f32>,
+    /// Buffers that wait to be used again, by their length: the same lengths come back in every step.
+    spare: BTreeMap<usize, Vec<Vec<f32>>>,
 }
 
 impl Shard {
@@ -39,16 +45,49 @@ impl Shard {
 
     /// A buffer of `len` with any content.
     pub(super) fn buffer(&mut self, len: usize) -> Vec<f32> {
-        let mut buffer = self.spare.pop().unwrap_or_default();
-        buffer.resize(len, 0.0);
+        self.spare.get_mut(&len).and_then(Vec::pop).unwrap_or_else(|| vec![0.0; len])
+    }
+
+    /// A buffer of `len` zeros.
+    pub(super) fn zeros(&mut self, len: usize) -> Vec<f32> {
+        let mut buffer = self.buffer(len);
+        buffer.fill(0.0);
         buffer
     }
 
     /// Keeps a buffer for later.
     pub(super) fn keep(&mut self, buffer: Vec<f32>) {
-        if buffer.capacity() > 0 {
-            self.spare.push(buffer);
+        if !buffer.is_empty() {
+            self.spare.entry(buffer.len()).or_default().push(buffer);
         }
+    }
+
+    /// Takes room for the gradients of a shard; what it holds does not matter.
+    pub(super) fn begin_gradients(&mut self, gradients: Vec<Vec<f32>>) {
+        self.untouched = vec![true; gradients.len()];
+        self.parameter_gradients = gradients;
+    }
+
+    /// The gradient of parameter `number`, to be added to.
+    pub(super) fn parameter_gradient(&mut self, number: usize) -> &mut [f32] {
+        let gradient = &mut self.parameter_gradients[number];
+        if std::mem::take(&mut self.untouched[number]) {
+            gradient.fill(0.0);
+        }
+        gradient
+    }
+
+    /// Whether the gradient of parameter `number` must be added to; else it must be overwritten now.
+    pub(super) fn accumulates(&mut self, number: usize) -> bool {
+        !std::mem::take(&mut self.untouched[number])
+    }
+
+    /// Gives the gradients away; those that nothing arrived at are zero.
+    pub(super) fn end_gradients(&mut self) -> Vec<Vec<f32>> {
+        (0..self.untouched.len()).for_each(|number| {
+            self.parameter_gradient(number);
+        });
+        std::mem::take(&mut self.parameter_gradients)
     }
 
     /// Adds `gradient` to what has arrived at layer `at`.
@@ -101,8 +140,10 @@ pub(super) struct Unit {
     pub(super) trainable: Vec<(&'static str, usize)>,
     /// Whether BatchNorm takes the batch's own moments in training.
     pub(super) batch_statistics: bool,
-    /// A BatchNorm by moving statistics that this unit computes: itself, or the one before it with its activation.
+    /// A BatchNorm by moving statistics that this unit computes: itself, or the one before it.
     pub(super) normalization: Option<Normalization>,
+    /// The shape of a depthwise convolution, the padding before it included where that is absorbed.
+    pub(super) depthwise: Option<Depthwise>,
     /// Whether the next unit computes this one.
     pub(super) is_absorbed: bool,
     /// The kernel as the right-hand side of the forward product, and transposed for the input's gradient.
@@ -113,6 +154,11 @@ pub(super) struct Unit {
 impl Unit {
     pub(super) fn trainable(&self, name: &str) -> Option<usize> {
         self.trainable.iter().find(|(own, _)| *own == name).map(|(_, number)| *number)
+    }
+
+    /// The shape of a depthwise unit.
+    pub(super) fn depthwise_shape(&self) -> &Depthwise {
+        self.depthwise.as_ref().unwrap_or_else(|| unreachable!("only depthwise convolutions have such a shape"))
     }
 
     /// Whether a step of training changes what it computes with.
@@ -140,7 +186,10 @@ impl Unit {
     }
 }
 
-/// A BatchNorm by moving statistics, `x · scale + shift`, which a unit computes in one pass with the activation after it.
+/// A BatchNorm by moving statistics with the activation after it, `f(x · scale + shift)`, in one pass.
+///
+/// The unit that it ends in computes it: the BatchNorm itself, the activation, or a depthwise convolution that alone reads it,
+/// which takes it strip by strip and leaves it nowhere.
 #[derive(Debug, Clone)]
 pub(super) struct Normalization {
     /// The BatchNorm.
@@ -149,6 +198,7 @@ pub(super) struct Normalization {
     pub(super) input: usize,
     /// Whether a gradient must reach the input.
     pub(super) passes_gradient: bool,
+    pub(super) activation: Activation,
     /// Numbers of gamma and beta among the parameters that train.
     pub(super) trainable: Option<[usize; 2]>,
     pub(super) scale: Vec<f32>,

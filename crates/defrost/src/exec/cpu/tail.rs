@@ -6,9 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use defrost_kernels::{Kernels, Packed};
 use rayon::prelude::*;
 
-use super::layerwise;
+use super::patches::depthwise_shape;
 use super::shard::{Context, Mode, Normalization, Shard, Unit};
-use crate::graph::{CutPoint, Graph, Op, Tap};
+use super::{kernel_activation, layerwise};
+use crate::graph::{Activation, CutPoint, Graph, Op, Tap};
 use crate::tensor::Params;
 
 /// What a trainable BatchNorm normalises by in training.
@@ -55,6 +56,9 @@ const SHARD: usize = 8;
 /// Several pictures make a 7×7 layer's product a few hundred rows high, but early layers' values are large.
 const SLICE_BYTES: usize = 64 << 20;
 
+/// Elements of a gradient that are summed over all shards while they are in the nearest cache.
+const SUMMED: usize = 4096;
+
 /// The layers after a tap, with what trains among them.
 #[derive(Debug)]
 pub struct Tail {
@@ -100,12 +104,13 @@ impl Tail {
                 batch_statistics: batch_norm && !own.is_empty() && mode == BatchNormMode::BatchStatistics,
                 trainable: own,
                 normalization: None,
+                depthwise: matches!(layer.op, Op::DepthwiseConv2D { .. }).then(|| depthwise_shape(graph, layer)),
                 is_absorbed: false,
                 kernel: Packed::default(),
                 kernel_transposed: Packed::default(),
             });
         }
-        absorb_normalizations(graph, tap, &mut units);
+        absorb_normalizations(graph, &mut units);
         let slice = slice_len(graph, &units);
         let tap_len = graph.layers()[tap.0].output_shape.iter().product();
         let graph = graph.clone();
@@ -166,7 +171,7 @@ impl Tail {
         } else {
             let context = self.context(params, mode);
             self.each_shard(shards, |shard, pictures| {
-                self.clear_parameter_gradients(params, shard);
+                self.begin_gradients(params, shard);
                 let mut output = ShardOutput::default();
                 for first in pictures.clone().step_by(self.slice) {
                     self.run_forward(&context, shard, first..pictures.end.min(first + self.slice), rows);
@@ -175,7 +180,7 @@ impl Tail {
                         context.backward(unit, number + 1, shard, None);
                     }
                 }
-                output.gradients = std::mem::take(&mut shard.parameter_gradients);
+                output.gradients = shard.end_gradients();
                 output
             })
         };
@@ -255,14 +260,10 @@ impl Tail {
         shard.gradients[last] = gradient;
     }
 
-    pub(super) fn clear_parameter_gradients(&self, params: &Params, shard: &mut Shard) {
+    pub(super) fn begin_gradients(&self, params: &Params, shard: &mut Shard) {
         let spare = self.spare_gradients.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut gradients = spare.unwrap_or_else(|| vec![Vec::new(); self.trainable.len()]);
-        for (gradient, name) in gradients.iter_mut().zip(&self.trainable) {
-            gradient.clear();
-            gradient.resize(params[name].data().len(), 0.0);
-        }
-        shard.parameter_gradients = gradients;
+        let new = || self.trainable.iter().map(|name| vec![0.0; params[name].data().len()]).collect();
+        shard.begin_gradients(spare.unwrap_or_else(new));
     }
 
     /// Sums gradients over the shards, each element in shard order.
@@ -279,9 +280,11 @@ impl Tail {
         let mut gradients = parts.next().unwrap_or_default();
         let rest: Vec<Gradients> = parts.collect();
         gradients.par_iter_mut().enumerate().for_each(|(number, total)| {
-            for part in &rest {
-                self.kernels.add_assign(total, &part[number]);
-            }
+            total.par_chunks_mut(SUMMED).enumerate().for_each(|(chunk, total)| {
+                for part in &rest {
+                    self.kernels.add_assign(total, &part[number][chunk * SUMMED..][..total.len()]);
+                }
+            });
         });
         self.spare_gradients.lock().unwrap_or_else(PoisonError::into_inner).extend(rest);
         StepOutput { logits, losses, gradients }
@@ -314,35 +317,69 @@ pub(super) struct ShardOutput {
     pub(super) gradients: Gradients,
 }
 
-/// Gives each BatchNorm by moving statistics to the activation that alone reads it, else to itself.
-fn absorb_normalizations(graph: &Graph, tap: Tap, units: &mut [Unit]) {
-    let mut readers = vec![Vec::new(); units.len() + 1];
+/// The units that read each unit's output, by number.
+fn readers(units: &[Unit]) -> Vec<Vec<usize>> {
+    let mut readers = vec![Vec::new(); units.len()];
     for (number, unit) in units.iter().enumerate() {
-        for &input in &unit.inputs {
+        for input in unit.inputs.iter().filter_map(|input| input.checked_sub(1)) {
             readers[input].push(number);
         }
     }
+    readers
+}
+
+/// Gives each BatchNorm by moving statistics to the activation that alone reads it, and both to the depthwise convolution that
+/// alone reads that; else to itself.
+fn absorb_normalizations(graph: &Graph, units: &mut [Unit]) {
+    let readers = readers(units);
     for number in 0..units.len() {
         let unit = &units[number];
-        if !matches!(graph.layers()[unit.index].op, Op::BatchNorm { .. }) {
+        let op = |unit: usize| &graph.layers()[units[unit].index].op;
+        if !matches!(op(number), Op::BatchNorm { .. }) {
             continue;
+        }
+        let sole_reader = |unit: usize| match readers[unit][..] {
+            [reader] => Some(reader),
+            _ => None,
+        };
+        // From the BatchNorm to the unit that computes it.
+        let mut chain = vec![number];
+        let mut activation = Activation::Linear;
+        let mut padding = [0; 4];
+        let follows = |reader: &usize| matches!(op(*reader), Op::Activation(_) | Op::Relu { .. });
+        if let Some(reader) = sole_reader(number).filter(follows).filter(|_| !unit.batch_statistics) {
+            chain.push(reader);
+            activation = op(reader).activation();
+            let mut next = sole_reader(reader);
+            let mut between = Vec::new();
+            if let Some(pad) = next
+                && let Op::ZeroPadding { padding: zeros } = op(pad)
+            {
+                (padding, next) = (*zeros, sole_reader(pad));
+                between.push(pad);
+            }
+            if let Some(next) = next.filter(|&next| matches!(op(next), Op::DepthwiseConv2D { .. })) {
+                chain.extend(between);
+                chain.push(next);
+            }
         }
         let normalization = Normalization {
             index: unit.index,
             input: unit.inputs[0],
             passes_gradient: unit.passes_gradient[0],
+            activation: kernel_activation(activation),
             trainable: unit.trainable("gamma").zip(unit.trainable("beta")).map(|(gamma, beta)| [gamma, beta]),
             scale: Vec::new(),
             shift: Vec::new(),
         };
-        let is_activation =
-            |reader: usize| matches!(graph.layers()[tap.0 + 1 + reader].op, Op::Activation(_) | Op::Relu { .. });
-        match readers[number + 1][..] {
-            [reader] if is_activation(reader) && !unit.batch_statistics => {
-                units[reader].normalization = Some(normalization);
-                units[number].is_absorbed = true;
-            }
-            _ => units[number].normalization = Some(normalization),
+        let [absorbed @ .., last] = &chain[..] else { unreachable!("a chain begins with the BatchNorm") };
+        absorbed.iter().for_each(|&number| units[number].is_absorbed = true);
+        units[*last].normalization = Some(normalization);
+        if let Some(depthwise) = &mut units[*last].depthwise {
+            let input = &graph.layers()[units[number].index].output_shape;
+            (depthwise.height, depthwise.width) = (input[0], input[1]);
+            (depthwise.pad_top, depthwise.pad_left) =
+                (depthwise.pad_top + padding[0], depthwise.pad_left + padding[2]);
         }
     }
 }
