@@ -23,7 +23,7 @@ use tile::{Layout, Output, Seed, call_tile};
 pub(crate) const PANEL_VECTORS: usize = 2;
 
 /// The longest stretch of the inner dimension that is summed at once.
-const CHUNK: usize = 256;
+const CHUNK: usize = 512;
 
 /// Bytes of A that stay in the second-level cache while all of B's panels pass by.
 const BLOCK_BYTES: usize = 256 * 1024;
@@ -169,7 +169,8 @@ impl Routine for Product<'_> {
         for chunk in 0..chunks {
             let (from, to) = ((chunk * depth).min(k), ((chunk + 1) * depth).min(k));
             let is_last = chunk + 1 == chunks;
-            let block = block_rows(to - from, T::TILE_ROWS);
+            // Blocks of even height, for the same reason as tiles.
+            let blocks = m.div_ceil(block_rows(to - from, T::TILE_ROWS)).max(1);
             let [segments, _, segment_stride] = a.layout();
             let layout = Layout {
                 row_stride: a.row_stride,
@@ -178,8 +179,9 @@ impl Routine for Product<'_> {
                 segment_len: (to - from) / segments.max(1),
                 segment_stride,
             };
-            for block_start in (0..m).step_by(block) {
-                let rows = block.min(m - block_start);
+            for block in 0..blocks {
+                let block_start = block * m / blocks;
+                let rows = (block + 1) * m / blocks - block_start;
                 let tiles = rows.div_ceil(T::TILE_ROWS);
                 for panel in b.panels(from, to) {
                     for tile in 0..tiles {

@@ -83,6 +83,12 @@ impl<const ROWS: usize, const VECTORS: usize> Routine for Tile<'_, ROWS, VECTORS
         );
         assert!(b.len() == depth * VECTORS * T::LANES && c.len() >= (ROWS - 1) * stride + width);
 
+        // C is needed at the end; it has the whole loop's time to come.
+        for i in 0..ROWS {
+            for j in 0..VECTORS * T::LANES / LINE {
+                target.prefetch(c.as_ptr().wrapping_add(i * stride + j * LINE));
+            }
+        }
         let mut sums = [[target.splat(0.0); VECTORS]; ROWS];
         let (mut b, mut next) = (b.as_ptr(), next);
         for segment in 0..segments {
