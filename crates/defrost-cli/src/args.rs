@@ -121,7 +121,7 @@ pub(crate) struct Train {
     /// Threads; the result is the same for any number [default: all]
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) threads: Option<usize>,
-    /// In what the frozen part computes
+    /// In what 1×1 convolutions multiply
     #[arg(long, value_name = "f32|bf16", value_parser = ["f32", "bf16"], hide_possible_values = true)]
     pub(crate) precision: Option<String>,
     /// Keep no features on disk
@@ -257,7 +257,7 @@ pub(crate) struct Bench {
     /// The first layer that the training step trains: last=30, fraction=0.7, from=block6d or all
     #[arg(long, value_name = "CUT", value_parser = parse_cut, default_value = "last=30")]
     pub(crate) cut: Cut,
-    /// In what the frozen part computes
+    /// In what 1×1 convolutions multiply
     #[arg(long, value_name = "f32|bf16", value_parser = ["f32", "bf16"], hide_possible_values = true, default_value = "f32")]
     pub(crate) precision: String,
     /// Threads [default: all]

@@ -4,7 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "an example that prints a table")]
 
-use defrost_kernels::{Activation, Depthwise, Epilogue, Isa, Kernels, Matrix};
+use defrost_kernels::{Activation, Depthwise, Epilogue, Isa, Kernels, Matrix, Precision};
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -104,8 +104,8 @@ fn main() {
         let mut packed = kernels.pack(Matrix::new(&b, k, n));
         let a = Matrix::new(&a, k, m).transposed();
         let seconds = time(|| kernels.matmul(a, &packed, black_box(&mut c), &epilogue));
-        let pack = time(|| kernels.pack_into(Matrix::new(&b, k, n), black_box(&mut packed)));
-        let pack_transposed = time(|| kernels.pack_into(Matrix::new(&b, n, k).transposed(), black_box(&mut packed)));
+        let pack = time(|| kernels.pack_into(Matrix::new(&b, k, n), Precision::F32, black_box(&mut packed)));
+        let pack_transposed = time(|| kernels.pack_into(Matrix::new(&b, n, k).transposed(), Precision::F32, black_box(&mut packed)));
         let rate = (2 * m * k * n) as f64 / seconds / 1e9;
         println!(
             "{k:7} {m:5} {n:5} {:8.1} {rate:10.1} {:7.0} % {:9.1} {:9.1}",

@@ -26,7 +26,7 @@ mod simd;
 
 pub use activation::Activation;
 pub use depthwise::Depthwise;
-pub use matmul::{Epilogue, Matrix, Packed};
+pub use matmul::{Epilogue, Matrix, Packed, Precision};
 
 use std::sync::OnceLock;
 
@@ -59,10 +59,18 @@ impl Isa {
         }
     }
 
+    fn bf16(self) -> Bf16 {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 if simd::Avx512::<true>::detected() => Bf16::Vectors,
+            _ => Bf16::Emulated,
+        }
+    }
+
     fn is_detected(self) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => simd::Avx512::detected(),
+            Self::Avx512 => simd::Avx512::<false>::detected(),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => simd::Avx2::detected(),
             Self::Neon => cfg!(target_arch = "aarch64"),
@@ -77,6 +85,18 @@ impl Isa {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Kernels {
     isa: Isa,
+    bf16: Bf16,
+}
+
+/// How bf16 numbers are multiplied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Bf16 {
+    /// By tiles of the matrix unit (AMX).
+    Tiles,
+    /// By vectors (AVX512-BF16).
+    Vectors,
+    /// As single-precision numbers, which takes longer than if they were single-precision numbers.
+    Emulated,
 }
 
 /// What [`Kernels::force`] set.
@@ -85,7 +105,7 @@ static FORCED: OnceLock<Kernels> = OnceLock::new();
 impl Kernels {
     /// The kernels for the fastest instruction set of this processor, or for the one that was [forced](Self::force).
     pub fn detect() -> Self {
-        let best = || Isa::ALL.into_iter().find_map(Self::with).unwrap_or(Self { isa: Isa::Portable });
+        let best = || Isa::ALL.into_iter().find_map(Self::with).unwrap_or(Self { isa: Isa::Portable, bf16: Bf16::Emulated });
         FORCED.get().copied().unwrap_or_else(best)
     }
 
@@ -97,7 +117,7 @@ impl Kernels {
 
     /// The kernels for `isa`, where this processor has it.
     pub fn with(isa: Isa) -> Option<Self> {
-        isa.is_detected().then_some(Self { isa })
+        isa.is_detected().then(|| Self { isa, bf16: isa.bf16() })
     }
 
     /// The instruction set.
@@ -105,12 +125,36 @@ impl Kernels {
         self.isa
     }
 
+    /// How products of bf16 numbers are computed.
+    pub fn bf16(&self) -> Bf16 {
+        self.bf16
+    }
+
+    /// These kernels without the matrix unit, and without vector instructions for bf16 numbers if `emulated`.
+    pub fn without_tiles(self, emulated: bool) -> Self {
+        let bf16 = match self.bf16 {
+            Bf16::Tiles | Bf16::Vectors if !emulated => Bf16::Vectors,
+            _ => Bf16::Emulated,
+        };
+        Self { bf16, ..self }
+    }
+
+    /// Runs a routine that multiplies bf16 numbers, compiled for the instruction set.
+    fn call_bf16(self, routine: impl Routine) {
+        match self.bf16 {
+            // SAFETY: `Isa::bf16` gives this only after `detected`.
+            #[cfg(target_arch = "x86_64")]
+            Bf16::Tiles | Bf16::Vectors => unsafe { simd::Avx512::<true>::assume() }.call(routine),
+            _ => self.call(routine),
+        }
+    }
+
     /// Runs a routine, compiled for the instruction set.
     fn call(self, routine: impl Routine) {
         match self.isa {
             // SAFETY: `with` is the only place that makes a `Kernels` of this kind, after `detected`.
             #[cfg(target_arch = "x86_64")]
-            Isa::Avx512 => unsafe { simd::Avx512::assume() }.call(routine),
+            Isa::Avx512 => unsafe { simd::Avx512::<false>::assume() }.call(routine),
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Isa::Avx2 => unsafe { simd::Avx2::assume() }.call(routine),

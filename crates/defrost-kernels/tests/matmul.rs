@@ -2,7 +2,7 @@
 
 mod reference;
 
-use defrost_kernels::{Activation, Epilogue, Kernels, Matrix, Packed};
+use defrost_kernels::{Activation, Epilogue, Kernels, Matrix, Packed, Precision};
 use proptest::prelude::*;
 use reference::{ACTIVATIONS, activated, all_kernels, assert_close, numbers};
 
@@ -117,8 +117,8 @@ fn a_long_chain_stays_accurate() {
 fn packing_again_forgets_what_was_there() {
     for kernels in all_kernels() {
         let mut packed = Packed::default();
-        kernels.pack_into(Matrix::new(&[9.0; 70], 2, 35), &mut packed);
-        kernels.pack_into(Matrix::new(&[1.0, 2.0, 3.0], 3, 1), &mut packed);
+        kernels.pack_into(Matrix::new(&[9.0; 70], 2, 35), Precision::F32, &mut packed);
+        kernels.pack_into(Matrix::new(&[1.0, 2.0, 3.0], 3, 1), Precision::F32, &mut packed);
         let mut c = [0.0];
         kernels.matmul(Matrix::new(&[1.0, 10.0, 100.0], 1, 3), &packed, &mut c, &Epilogue::default());
         assert_eq!(c, [321.0]);
@@ -164,5 +164,71 @@ fn patches_are_read_where_they_lie() {
         assert_eq!(product(patches), product(Matrix::new(&gathered, columns, 9 * channels)));
         let short = Matrix::patches(&picture[1..], columns, 2 * channels, [3, 3 * channels, width * channels]);
         assert!(std::panic::catch_unwind(|| product(short)).is_err());
+    }
+}
+
+/// The nearest bf16 number.
+fn rounded(value: f32) -> f32 {
+    let bits = value.to_bits();
+    f32::from_bits((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000)
+}
+
+/// The kernels with each way to multiply bf16 numbers.
+fn all_bf16() -> Vec<Kernels> {
+    let ways = |kernels: Kernels| [kernels, kernels.without_tiles(false), kernels.without_tiles(true)];
+    all_kernels().into_iter().flat_map(ways).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_product_of_bf16_numbers_is_the_one_of_rounded_factors(case in cases()) {
+        let Case { m, k, n, .. } = case;
+        let size = |rows: usize, cols: usize| (rows.max(cols) + case.padding) * (rows.max(cols) + 1);
+        let (a, b) = (numbers(1, size(m, k)), numbers(2, size(k, n)));
+        let [a_rounded, b_rounded] = [&a, &b].map(|v| v.iter().map(|&v| rounded(v)).collect::<Vec<f32>>());
+        let view = |a, transposed, [rows, cols]: [usize; 2]| matrix(a, rows, cols, transposed, case.padding);
+        let (bias, residual, before) = (numbers(3, n), numbers(4, m * n), numbers(5, m * n));
+        let epilogue = Epilogue {
+            bias: case.bias.then_some(&bias),
+            residual: case.residual.then_some(&residual),
+            activation: case.activation,
+            accumulate: case.accumulate,
+        };
+        let kernels = Kernels::detect();
+        let mut expected = before.clone();
+        let packed = kernels.pack(view(&b_rounded, case.b_transposed, [k, n]));
+        kernels.matmul(view(&a_rounded, case.a_transposed, [m, k]), &packed, &mut expected, &epilogue);
+        let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
+        let mut buffer = Vec::new();
+        for kernels in all_bf16() {
+            let packed = kernels.pack_as(view(&b, case.b_transposed, [k, n]), Precision::Bf16);
+            let a = view(&a, case.a_transposed, [m, k]);
+            let mut c = before.clone();
+            kernels.matmul_with(a, &packed, &mut c, &epilogue, &mut buffer);
+            assert_close(&c, &expected, 2e-5, &format!("{:?} {:?}", kernels.isa(), kernels.bf16()));
+            // A row alone is bit for bit the same.
+            for i in [0, m / 2, m - 1] {
+                let mut row = a;
+                (row.data, row.rows) = (a.data.get(i * a.row_stride..).unwrap_or_default(), 1);
+                let own = i * n..(i + 1) * n;
+                let mut alone = before[own.clone()].to_vec();
+                let residual = epilogue.residual.map(|residual| &residual[own.clone()]);
+                kernels.matmul_with(row, &packed, &mut alone, &Epilogue { residual, ..epilogue }, &mut buffer);
+                prop_assert_eq!(&alone, &c[own]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_nan_survives_rounding() {
+    for kernels in all_bf16() {
+        let packed = kernels.pack_as(Matrix::new(&[1.0; 4], 4, 1), Precision::Bf16);
+        let mut c = [0.0];
+        let a = [0.0, f32::from_bits(0x7fff_ffff), 0.0, 0.0];
+        kernels.matmul_with(Matrix::new(&a, 1, 4), &packed, &mut c, &Epilogue::default(), &mut Vec::new());
+        assert!(c[0].is_nan(), "{:?} {:?}", kernels.isa(), kernels.bf16());
     }
 }

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use defrost_kernels::{Epilogue, Isa, Kernels, Matrix};
+use defrost_kernels::{Bf16, Epilogue, Isa, Kernels, Matrix};
 
-use crate::exec::cpu::{Program, Randomness, StepInfo, Tail};
+use crate::exec::cpu::{Engine, Program, Randomness, StepInfo, Tail};
 use crate::graph::{Cut, CutError, Tap};
 use crate::loss::{CrossEntropy, Target};
 use crate::model::Model;
@@ -31,20 +31,23 @@ pub struct Speed {
     pub arena_bytes: usize,
     /// The instruction set.
     pub isa: Isa,
+    /// How it multiplies bf16 numbers, where it is asked to.
+    pub bf16: Bf16,
 }
 
 /// Measures the forward pass, and the training step from `cut` on.
 ///
 /// # Errors
 /// When the backbone has no such cut.
-pub fn speed(model: &mut Model, cut: &Cut) -> Result<Speed, CutError> {
-    let train_images_per_second = train(model, cut)?;
-    let program = frozen_program(model);
+pub fn speed(model: &mut Model, cut: &Cut, engine: Engine) -> Result<Speed, CutError> {
+    let train_images_per_second = train(model, cut, engine)?;
+    let program = frozen_program(model, engine);
     Ok(Speed {
         forward_images_per_second: forward(&program),
         train_images_per_second,
         arena_bytes: program.arena().bytes(),
-        isa: Kernels::detect().isa(),
+        isa: engine.kernels.isa(),
+        bf16: engine.kernels.bf16(),
     })
 }
 
@@ -58,8 +61,8 @@ pub struct TimedStep {
 }
 
 /// The forward pass of one picture on one thread, step by step, and the multiply-adds a second that this machine can do.
-pub fn plan(model: &Model) -> (Vec<TimedStep>, f64) {
-    let program = frozen_program(model);
+pub fn plan(model: &Model, engine: Engine) -> (Vec<TimedStep>, f64) {
+    let program = frozen_program(model, engine);
     let picture = picture(program.input_len(), 0);
     let (mut arena, mut output) = (program.arena(), vec![0.0; program.output_len()]);
     let steps = program.steps();
@@ -76,13 +79,13 @@ pub fn plan(model: &Model) -> (Vec<TimedStep>, f64) {
         });
     }
     let timed = steps.into_iter().zip(times).map(|(info, times)| TimedStep { info, seconds: median(times) });
-    (timed.collect(), peak_multiply_adds())
+    (timed.collect(), peak_multiply_adds(engine.kernels))
 }
 
 /// From the picture to pooled features.
-fn frozen_program(model: &Model) -> Program {
+fn frozen_program(model: &Model, engine: Engine) -> Program {
     // The head's first layer is the pooling.
-    Program::new(&model.graph, &model.params, Tap(0), Tap(model.backbone_layers), Kernels::detect())
+    Program::new(&model.graph, &model.params, Tap(0), Tap(model.backbone_layers), engine)
 }
 
 /// Pictures a second.
@@ -105,11 +108,11 @@ fn forward(program: &Program) -> f64 {
 }
 
 /// Pictures a second.
-fn train(model: &mut Model, cut: &Cut) -> Result<f64, CutError> {
+fn train(model: &mut Model, cut: &Cut, engine: Engine) -> Result<f64, CutError> {
     let cut = model.locate(cut)?;
     let tap = model.tap(cut, false);
-    let program = Program::new(&model.graph, &model.params, Tap(0), tap, Kernels::detect());
-    let mut tail = Tail::new(&model.graph, tap, cut, Default::default(), Kernels::detect());
+    let program = Program::new(&model.graph, &model.params, Tap(0), tap, engine);
+    let mut tail = Tail::new(&model.graph, tap, cut, Default::default(), engine);
     let mut arena = program.arena();
     let mut rows = vec![0.0; BATCH * program.output_len()];
     for (number, row) in rows.chunks_exact_mut(program.output_len()).enumerate() {
@@ -139,8 +142,7 @@ fn train(model: &mut Model, cut: &Cut) -> Result<f64, CutError> {
 }
 
 /// Multiply-adds a second of one thread: the best of products whose operands stay in the first-level cache.
-fn peak_multiply_adds() -> f64 {
-    let kernels = Kernels::detect();
+fn peak_multiply_adds(kernels: Kernels) -> f64 {
     let (rows, columns) = (12, 32);
     let rate = |depth: usize| {
         let (a, b, mut c) = (vec![0.5; rows * depth], vec![0.5; depth * columns], vec![0.0; rows * columns]);

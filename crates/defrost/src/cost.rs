@@ -2,9 +2,7 @@
 
 use std::time::Instant;
 
-use defrost_kernels::Kernels;
-
-use crate::exec::cpu::Program;
+use crate::exec::cpu::{Engine, Program};
 use crate::graph::{Graph, LayerIndex, Tap};
 use crate::model::Model;
 
@@ -58,11 +56,11 @@ pub struct PictureCost {
 }
 
 /// Estimates a run, from the time of one forward pass on this machine.
-pub fn estimate(model: &Model, stages: &[StageCost], pictures: PictureCost) -> Estimate {
+pub fn estimate(model: &Model, engine: Engine, stages: &[StageCost], pictures: PictureCost) -> Estimate {
     let PictureCost { train, validation, views, kept } = pictures;
     let graph = &model.graph;
     let threads = rayon::current_num_threads() as f64;
-    let second_per_multiply_add = forward_seconds(model) / multiply_adds(graph, 0..graph.len()).max(1) as f64;
+    let second_per_multiply_add = forward_seconds(model, engine) / multiply_adds(graph, 0..graph.len()).max(1) as f64;
     let partial = |tap: &Tap| tap.is_partial(graph);
     let trunk = |tap: Tap| multiply_adds(graph, 0..tap.0 + 1) as f64 * second_per_multiply_add;
     let decode = (train + validation) as f64 * DECODE_SECONDS;
@@ -87,9 +85,9 @@ pub fn estimate(model: &Model, stages: &[StageCost], pictures: PictureCost) -> E
 }
 
 /// Of the whole network on one gray picture, one thread.
-fn forward_seconds(model: &Model) -> f64 {
+fn forward_seconds(model: &Model, engine: Engine) -> f64 {
     let last = Tap(model.graph.len() - 1);
-    let program = Program::new(&model.graph, &model.params, Tap(0), last, Kernels::detect());
+    let program = Program::new(&model.graph, &model.params, Tap(0), last, engine);
     let picture = vec![127.0; program.input_len()];
     let (mut arena, mut output) = (program.arena(), vec![0.0; program.output_len()]);
     program.run(&picture, &mut arena, &mut output); // touches the memory

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 
 use crate::artefact::{Artefact, ArtefactError};
-use crate::exec::cpu::{Arena, Program};
+use crate::exec::cpu::{Arena, Engine, Program};
 use crate::graph::Tap;
 use crate::image::{Picture, resize};
 use crate::loss::softmax;
@@ -47,8 +47,7 @@ impl Predictor {
     /// Compiles a classifier.
     pub fn new(artefact: Artefact, model: Model) -> Predictor {
         let last = Tap(model.graph.len() - 1);
-        let kernels = defrost_kernels::Kernels::detect();
-        let program = Program::new(&model.graph, &model.params, Tap(0), last, kernels);
+        let program = Program::new(&model.graph, &model.params, Tap(0), last, Engine::default());
         Predictor { artefact, model, program, arenas: Mutex::default() }
     }
 

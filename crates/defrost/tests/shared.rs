@@ -53,7 +53,7 @@ fn pooled(graph: &Graph, params: &Params, pixels: &[f32]) -> Vec<f32> {
 }
 
 fn run(graph: &Graph, params: &Params, to: usize, pixels: &[f32]) -> Vec<f32> {
-    let program = Program::new(graph, params, Tap(0), Tap(to), defrost_kernels::Kernels::detect());
+    let program = Program::new(graph, params, Tap(0), Tap(to), defrost::exec::cpu::Engine::default());
     let mut output = vec![0.0; program.output_len()];
     program.run(pixels, &mut program.arena(), &mut output);
     output

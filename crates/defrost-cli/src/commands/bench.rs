@@ -2,9 +2,12 @@
 
 use defrost::backbone;
 use defrost::bench::{self, TimedStep};
+use defrost::exec::cpu::Bf16;
 use defrost::graph::Cut;
 use defrost::head::Head;
+use defrost::job::JobError;
 use defrost::model::{Layout, Model};
+use defrost::recipe::Precision;
 use serde::Serialize;
 
 use crate::args;
@@ -53,8 +56,15 @@ pub(super) fn run(args: &args::Bench, terminal: &Terminal) -> Result<(), Failure
     if let Some(threads) = args.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Failure::system)?;
     }
+    let engine = match args.precision.as_str() {
+        "bf16" => Precision::Bf16.engine(),
+        _ => Precision::F32.engine(),
+    };
+    if args.precision == "bf16" && engine.kernels.bf16() == Bf16::Emulated {
+        return Err(JobError::Precision.into());
+    }
     if args.plan {
-        let (steps, peak) = bench::plan(&model);
+        let (steps, peak) = bench::plan(&model, engine);
         if terminal.wants_json() {
             let rows = steps.iter().map(|TimedStep { info, seconds }| PlanRow {
                 layer: &info.layer,
@@ -69,7 +79,7 @@ pub(super) fn run(args: &args::Bench, terminal: &Terminal) -> Result<(), Failure
         }
         return terminal.data(table(&steps, peak).as_bytes());
     }
-    let speed = bench::speed(&mut model, &args.cut)?;
+    let speed = bench::speed(&mut model, &args.cut, engine)?;
     let report = Report {
         backbone: backbone.id,
         precision: &args.precision,

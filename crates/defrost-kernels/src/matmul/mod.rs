@@ -13,11 +13,14 @@ mod finish;
 mod pack;
 mod tile;
 
-pub use pack::Packed;
+pub use pack::{Packed, Precision};
+
+use std::ops::Range;
 
 use crate::simd::{Routine, Target};
 use crate::{Activation, Kernels};
-use tile::{Layout, Output, Seed, call_tile};
+use pack::bf16_bits;
+use tile::{Bf16Pairs, Layout, Multiply, Output, Seed, Singles, call_tile};
 
 /// Vectors in a panel of B, and the width of the register tile.
 pub(crate) const PANEL_VECTORS: usize = 2;
@@ -130,6 +133,22 @@ impl Kernels {
     ///
     /// If the shapes don't match, B was packed for another instruction set, or `accumulate` comes with anything else.
     pub fn matmul(&self, a: Matrix<'_>, b: &Packed, c: &mut [f32], epilogue: &Epilogue<'_>) {
+        self.matmul_with(a, b, c, epilogue, &mut Vec::new());
+    }
+
+    /// [`matmul`](Self::matmul), where B may be bf16: A is rounded into `rounded`, a buffer that grows as it must.
+    ///
+    /// # Panics
+    ///
+    /// As [`matmul`](Self::matmul); and if A is patches and B is bf16.
+    pub fn matmul_with(
+        &self,
+        a: Matrix<'_>,
+        b: &Packed,
+        c: &mut [f32],
+        epilogue: &Epilogue<'_>,
+        rounded: &mut Vec<f32>,
+    ) {
         let (m, n) = (a.rows, b.cols());
         assert!(a.is_within(), "A reaches beyond its data");
         assert_eq!(a.cols, b.rows(), "A's columns must match B's rows");
@@ -146,7 +165,10 @@ impl Kernels {
                 "`accumulate` excludes bias, activation and residual"
             );
         }
-        self.call(Product { a, b, c, epilogue });
+        match b.precision() {
+            Precision::F32 => self.call(Product { a, b, c, epilogue }),
+            Precision::Bf16 => self.call_bf16(Bf16Product { a, b, c, epilogue, rounded }),
+        }
     }
 }
 
@@ -163,14 +185,10 @@ impl Routine for Product<'_> {
         let Self { a, b, c, epilogue } = self;
         let (m, k, n) = (a.rows, a.cols, b.cols());
         b.assert_packed_for(T::LANES);
-        let has_finish = epilogue.activation != Activation::Linear || epilogue.residual.is_some();
         let chunks = if a.segments.is_some() { 1 } else { k.div_ceil(CHUNK).max(1) };
         let depth = k.div_ceil(chunks);
         for chunk in 0..chunks {
             let (from, to) = ((chunk * depth).min(k), ((chunk + 1) * depth).min(k));
-            let is_last = chunk + 1 == chunks;
-            // Blocks of even height, for the same reason as tiles.
-            let blocks = m.div_ceil(block_rows(to - from, T::TILE_ROWS)).max(1);
             let [segments, _, segment_stride] = a.layout();
             let layout = Layout {
                 row_stride: a.row_stride,
@@ -179,34 +197,123 @@ impl Routine for Product<'_> {
                 segment_len: (to - from) / segments.max(1),
                 segment_stride,
             };
-            for block in 0..blocks {
-                let block_start = block * m / blocks;
-                let rows = (block + 1) * m / blocks - block_start;
-                let tiles = rows.div_ceil(T::TILE_ROWS);
-                for panel in b.panels(from, to) {
-                    for tile in 0..tiles {
-                        // Tiles of even height: 49 rows are 5 tiles of 9 or 10, not 4 of 12 and one of a single row.
-                        let row = block_start + tile * rows / tiles;
-                        let end = block_start + (tile + 1) * rows / tiles;
-                        let at = row * n + panel.column;
-                        let a_tile = a.data.get(row * a.row_stride + from * a.col_stride..).unwrap_or_default();
-                        let seed = match epilogue.bias {
-                            _ if epilogue.accumulate || chunk > 0 => Seed::Output,
-                            Some(bias) => Seed::Bias(&bias[panel.column..]),
-                            None => Seed::Zero,
-                        };
-                        let output = Output { c: &mut c[at..], stride: n, seed };
-                        call_tile(target, end - row, a_tile, layout, panel.ahead(tile), output);
-                        if is_last && has_finish {
-                            let residual = epilogue.residual.map(|residual| &residual[at..]);
-                            let (c, shape) = (&mut c[at..], [end - row, panel.width]);
-                            finish::call(target, epilogue.activation, c, residual, shape, n);
-                        }
-                    }
-                }
+            let stage = Stage { is_first: chunk == 0, is_last: chunk + 1 == chunks, from, to };
+            // Blocks of even height: 49 rows are 5 tiles of 9 or 10, not 4 of 12 and one of a single row.
+            for rows in even(m, block_rows(to - from, T::TILE_ROWS)) {
+                let a = a.data.get(rows.start * a.row_stride + from * a.col_stride..).unwrap_or_default();
+                let at = rows.start * n;
+                block::<T, Singles>(target, rows.len(), a, layout, b, Block { c: &mut c[at..], at, epilogue }, stage);
             }
         }
     }
+}
+
+/// The product of bf16 numbers: A is rounded block by block, and each lane holds two neighbours of a row.
+struct Bf16Product<'a> {
+    a: Matrix<'a>,
+    b: &'a Packed,
+    c: &'a mut [f32],
+    epilogue: &'a Epilogue<'a>,
+    rounded: &'a mut Vec<f32>,
+}
+
+impl Routine for Bf16Product<'_> {
+    #[inline(always)]
+    fn run<T: Target>(self, target: T) {
+        let Self { a, b, c, epilogue, rounded } = self;
+        let (m, n) = (a.rows, b.cols());
+        b.assert_packed_for(T::LANES);
+        assert!(a.segments.is_none(), "patches are multiplied in single precision");
+        let depth = b.precision().lanes_for(a.cols);
+        let layout = Layout { row_stride: depth, col_stride: 1, segments: 1, segment_len: depth, segment_stride: 0 };
+        let stage = Stage { is_first: true, is_last: true, from: 0, to: depth };
+        for rows in even(m, block_rows(depth, T::TILE_ROWS)) {
+            let len = rows.len() * depth;
+            if rounded.len() < len {
+                rounded.resize(len, 0.0);
+            }
+            round_rows(a, rows.clone(), &mut rounded[..len]);
+            let at = rows.start * n;
+            let to = Block { c: &mut c[at..], at, epilogue };
+            block::<T, Bf16Pairs>(target, rows.len(), &rounded[..len], layout, b, to, stage);
+        }
+    }
+}
+
+/// Rounds some rows of A to pairs of bf16 numbers.
+#[inline(always)]
+fn round_rows(a: Matrix<'_>, rows: Range<usize>, pairs: &mut [f32]) {
+    let depth = a.cols.div_ceil(2);
+    for (row, pairs) in rows.zip(pairs.chunks_exact_mut(depth.max(1))) {
+        let from = &a.data[row * a.row_stride..];
+        let at = |j: usize| if j < a.cols { from[j * a.col_stride] } else { 0.0 };
+        if a.col_stride == 1 {
+            let whole = a.cols / 2;
+            for (pair, from) in pairs[..whole].iter_mut().zip(from[..2 * whole].chunks_exact(2)) {
+                *pair = f32::from_bits(u32::from(bf16_bits(from[0])) | u32::from(bf16_bits(from[1])) << 16);
+            }
+            pairs[whole..].iter_mut().for_each(|pair| *pair = pack::pair(at(2 * whole), 0.0));
+        } else {
+            pairs.iter_mut().enumerate().for_each(|(j, pair)| *pair = pack::pair(at(2 * j), at(2 * j + 1)));
+        }
+    }
+}
+
+/// A stretch of the inner dimension.
+#[derive(Clone, Copy)]
+struct Stage {
+    is_first: bool,
+    is_last: bool,
+    from: usize,
+    to: usize,
+}
+
+/// Some rows of the result.
+struct Block<'a> {
+    /// C from their first element on.
+    c: &'a mut [f32],
+    /// Where that lies in C.
+    at: usize,
+    epilogue: &'a Epilogue<'a>,
+}
+
+/// Takes some rows of A through all panels of B.
+#[inline(always)]
+fn block<T: Target, M: Multiply>(
+    target: T,
+    rows: usize,
+    a: &[f32],
+    layout: Layout,
+    b: &Packed,
+    Block { c, at, epilogue }: Block<'_>,
+    stage: Stage,
+) {
+    let n = b.cols();
+    let has_finish = epilogue.activation != Activation::Linear || epilogue.residual.is_some();
+    for panel in b.panels(stage.from, stage.to) {
+        for (number, tile) in even(rows, T::TILE_ROWS).enumerate() {
+            let offset = tile.start * n + panel.column;
+            let seed = match epilogue.bias {
+                _ if epilogue.accumulate || !stage.is_first => Seed::Output,
+                Some(bias) => Seed::Bias(&bias[panel.column..]),
+                None => Seed::Zero,
+            };
+            let output = Output { c: &mut c[offset..], stride: n, seed };
+            let a = a.get(tile.start * layout.row_stride..).unwrap_or_default();
+            call_tile::<T, M>(target, tile.len(), a, layout, panel.ahead(number), output);
+            if stage.is_last && has_finish {
+                let residual = epilogue.residual.map(|residual| &residual[at + offset..]);
+                finish::call(target, epilogue.activation, &mut c[offset..], residual, [tile.len(), panel.width], n);
+            }
+        }
+    }
+}
+
+/// Cuts `0..len` into ranges of even length, at most `most`.
+#[inline(always)]
+fn even(len: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let parts = len.div_ceil(most);
+    (0..parts).map(move |part| part * len / parts..(part + 1) * len / parts)
 }
 
 /// Rows of A that are taken through all panels together, for a chunk of `depth`.

@@ -11,10 +11,48 @@ use crate::simd::{Routine, Target};
 /// zeros in the columns that are missing.
 #[derive(Debug, Clone, Default)]
 pub struct Packed {
+    /// Numbers, or the bits of two bf16 numbers each: of two neighbouring rows.
     data: Vec<f32>,
     rows: usize,
     cols: usize,
     lanes: usize,
+    precision: Precision,
+}
+
+/// In what a product multiplies; sums are always single-precision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Precision {
+    /// Single precision.
+    #[default]
+    F32,
+    /// bf16: 8 bits of exponent, 7 of mantissa. Both factors are rounded to it.
+    Bf16,
+}
+
+impl Precision {
+    /// Lanes of a vector that `len` numbers take.
+    pub(super) fn lanes_for(self, len: usize) -> usize {
+        match self {
+            Self::F32 => len,
+            Self::Bf16 => len.div_ceil(2),
+        }
+    }
+}
+
+/// The nearest bf16 number's bits; ties go to the even one.
+#[inline(always)]
+pub(super) fn bf16_bits(value: f32) -> u16 {
+    let bits = value.to_bits();
+    let rounded = bits.wrapping_add(0x7fff + (bits >> 16 & 1));
+    // A NaN must not be rounded to infinity.
+    let kept = if value.is_nan() { bits | 0x0040_0000 } else { rounded };
+    (kept >> 16) as u16
+}
+
+/// The bits of two bf16 numbers.
+#[inline(always)]
+pub(super) fn pair(low: f32, high: f32) -> f32 {
+    f32::from_bits(u32::from(bf16_bits(low)) | u32::from(bf16_bits(high)) << 16)
 }
 
 /// Some rows of one panel.
@@ -50,17 +88,22 @@ impl Packed {
         self.cols
     }
 
+    /// In what the product multiplies.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
     pub(super) fn assert_packed_for(&self, lanes: usize) {
         assert!(self.lanes == lanes || self.data.is_empty(), "B was packed for another instruction set");
     }
 
-    /// Rows `from..to` of each panel.
+    /// Rows `from..to` of each panel; of a panel of bf16 numbers, pairs of rows.
     pub(super) fn panels(&self, from: usize, to: usize) -> impl Iterator<Item = Panel<'_>> {
         let step = (PANEL_VECTORS * self.lanes).max(1);
         (0..self.cols).step_by(step).map(move |column| {
             let width = step.min(self.cols - column);
             let padded = width.next_multiple_of(self.lanes);
-            let start = column * self.rows;
+            let start = column * self.precision.lanes_for(self.rows);
             let data = &self.data[start + from * padded..start + to * padded];
             Panel { data, depth: to - from, column, width, next: data.as_ptr_range().end }
         })
@@ -74,8 +117,17 @@ impl Kernels {
     ///
     /// If `b` reaches beyond its data.
     pub fn pack(&self, b: Matrix<'_>) -> Packed {
+        self.pack_as(b, Precision::F32)
+    }
+
+    /// Lays out `b`, rounded to `precision`, for [`Kernels::matmul_with`].
+    ///
+    /// # Panics
+    ///
+    /// If `b` reaches beyond its data.
+    pub fn pack_as(&self, b: Matrix<'_>, precision: Precision) -> Packed {
         let mut out = Packed::default();
-        self.pack_into(b, &mut out);
+        self.pack_into(b, precision, &mut out);
         out
     }
 
@@ -84,8 +136,9 @@ impl Kernels {
     /// # Panics
     ///
     /// If `b` reaches beyond its data.
-    pub fn pack_into(&self, b: Matrix<'_>, out: &mut Packed) {
+    pub fn pack_into(&self, b: Matrix<'_>, precision: Precision, out: &mut Packed) {
         assert!(b.is_within(), "B reaches beyond its data");
+        out.precision = precision;
         self.call(Pack { b, out });
     }
 }
@@ -100,7 +153,8 @@ impl Routine for Pack<'_> {
     fn run<T: Target>(self, _: T) {
         let Self { b, out } = self;
         (out.rows, out.cols, out.lanes) = (b.rows, b.cols, T::LANES);
-        out.data.resize(b.rows * b.cols.next_multiple_of(T::LANES), 0.0);
+        let depth = out.precision.lanes_for(b.rows);
+        out.data.resize(depth * b.cols.next_multiple_of(T::LANES), 0.0);
         if b.rows == 0 {
             return;
         }
@@ -108,16 +162,26 @@ impl Routine for Pack<'_> {
         for column in (0..b.cols).step_by(step) {
             let width = step.min(b.cols - column);
             let padded = width.next_multiple_of(T::LANES);
-            let panel = &mut out.data[column * b.rows..][..padded * b.rows];
+            let panel = &mut out.data[column * depth..][..padded * depth];
             let from = &b.data[column * b.col_stride..];
             for (row, to) in panel.chunks_exact_mut(padded).enumerate() {
                 to[width..].fill(0.0);
-                if b.col_stride == 1 {
-                    to[..width].copy_from_slice(&from[row * b.row_stride..][..width]);
-                } else {
-                    // Neighbouring rows read from the same cache lines, as many as the panel is wide.
-                    let row = from[row * b.row_stride..].iter().step_by(b.col_stride.max(1));
-                    to[..width].iter_mut().zip(row).for_each(|(to, &value)| *to = value);
+                let to = &mut to[..width];
+                // Neighbouring rows read from the same cache lines, as many as the panel is wide.
+                let values = |row: usize| from[row * b.row_stride..].iter().step_by(b.col_stride.max(1));
+                match out.precision {
+                    Precision::F32 if b.col_stride == 1 => {
+                        to.copy_from_slice(&from[row * b.row_stride..][..width]);
+                    }
+                    Precision::F32 => to.iter_mut().zip(values(row)).for_each(|(to, &value)| *to = value),
+                    Precision::Bf16 => {
+                        to.iter_mut().zip(values(2 * row)).for_each(|(to, &value)| *to = value);
+                        if 2 * row + 1 < b.rows {
+                            to.iter_mut().zip(values(2 * row + 1)).for_each(|(to, &value)| *to = pair(*to, value));
+                        } else {
+                            to.iter_mut().for_each(|to| *to = pair(*to, 0.0));
+                        }
+                    }
                 }
             }
         }

@@ -3,6 +3,8 @@
 //! The loops over the tile's rows and vectors have constant bounds and short bodies, so that compilers unroll them and keep
 //! the sums in registers. That is why the activation is not here.
 
+use std::marker::PhantomData;
+
 use super::PANEL_VECTORS;
 use super::pack::Panel;
 use crate::simd::{Partial, Routine, Simd, Target};
@@ -26,6 +28,31 @@ pub(super) struct Output<'a> {
     pub(super) seed: Seed<'a>,
 }
 
+/// How the numbers in a lane are multiplied and added up.
+pub(super) trait Multiply {
+    fn multiply_add<S: Simd>(simd: S, a: S::Vector, b: S::Vector, sum: S::Vector) -> S::Vector;
+}
+
+/// One single-precision number in a lane.
+pub(super) struct Singles;
+
+impl Multiply for Singles {
+    #[inline(always)]
+    fn multiply_add<S: Simd>(simd: S, a: S::Vector, b: S::Vector, sum: S::Vector) -> S::Vector {
+        simd.mul_add(a, b, sum)
+    }
+}
+
+/// Two bf16 numbers in a lane.
+pub(super) struct Bf16Pairs;
+
+impl Multiply for Bf16Pairs {
+    #[inline(always)]
+    fn multiply_add<S: Simd>(simd: S, a: S::Vector, b: S::Vector, sum: S::Vector) -> S::Vector {
+        simd.dot_pairs(a, b, sum)
+    }
+}
+
 /// Where A's elements lie: a row is `segments` stretches of `segment_len` elements.
 #[derive(Clone, Copy)]
 pub(super) struct Layout {
@@ -38,7 +65,7 @@ pub(super) struct Layout {
 
 /// Computes a tile of `rows` ≤ [`Target::TILE_ROWS`] rows; `a` starts at its first element.
 #[inline(always)]
-pub(super) fn call_tile<T: Target>(
+pub(super) fn call_tile<T: Target, M: Multiply>(
     target: T,
     rows: usize,
     a: &[f32],
@@ -51,8 +78,8 @@ pub(super) fn call_tile<T: Target>(
         ($($rows:literal)*) => {
             match (rows, vectors) {
                 $(
-                    ($rows, 1) if $rows <= T::TILE_ROWS => target.call(Tile::<$rows, 1> { a, layout, b, output }),
-                    ($rows, 2) if $rows <= T::TILE_ROWS => target.call(Tile::<$rows, 2> { a, layout, b, output }),
+                    ($rows, 1) if $rows <= T::TILE_ROWS => target.call(Tile::<$rows, 1, M> { a, layout, b, output, multiply: PhantomData }),
+                    ($rows, 2) if $rows <= T::TILE_ROWS => target.call(Tile::<$rows, 2, M> { a, layout, b, output, multiply: PhantomData }),
                 )*
                 _ => unreachable!("a tile has 1 to {} rows and 1 to {PANEL_VECTORS} vectors", T::TILE_ROWS),
             }
@@ -61,14 +88,15 @@ pub(super) fn call_tile<T: Target>(
     tiles!(1 2 3 4 5 6 7 8 9 10 11 12);
 }
 
-struct Tile<'a, const ROWS: usize, const VECTORS: usize> {
+struct Tile<'a, const ROWS: usize, const VECTORS: usize, M> {
     a: &'a [f32],
     layout: Layout,
     b: Panel<'a>,
     output: Output<'a>,
+    multiply: PhantomData<M>,
 }
 
-impl<const ROWS: usize, const VECTORS: usize> Routine for Tile<'_, ROWS, VECTORS> {
+impl<const ROWS: usize, const VECTORS: usize, M: Multiply> Routine for Tile<'_, ROWS, VECTORS, M> {
     #[inline(always)]
     fn run<T: Target>(self, target: T) {
         let Layout { row_stride, col_stride, segments, segment_len, segment_stride } = self.layout;
@@ -103,7 +131,7 @@ impl<const ROWS: usize, const VECTORS: usize> Routine for Tile<'_, ROWS, VECTORS
                     for (i, sums) in sums.iter_mut().enumerate() {
                         let element = target.splat(*a.add(i * row_stride));
                         for j in 0..VECTORS {
-                            sums[j] = target.mul_add(element, columns[j], sums[j]);
+                            sums[j] = M::multiply_add(target, element, columns[j], sums[j]);
                         }
                     }
                     target.prefetch(next);

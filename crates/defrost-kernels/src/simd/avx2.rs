@@ -95,6 +95,16 @@ impl Simd for Avx2 {
     }
 
     #[inline(always)]
+    fn halves(self, pairs: __m256) -> [__m256; 2] {
+        // SAFETY: see above.
+        unsafe {
+            let pairs = _mm256_castps_si256(pairs);
+            let upper = _mm256_and_si256(pairs, _mm256_set1_epi32(-65536));
+            [_mm256_castsi256_ps(_mm256_slli_epi32::<16>(pairs)), _mm256_castsi256_ps(upper)]
+        }
+    }
+
+    #[inline(always)]
     fn prefetch(self, at: *const f32) {
         // SAFETY: see above; a prefetch never faults.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }

@@ -3,16 +3,18 @@
 use super::{Routine, Simd, Target};
 use std::arch::x86_64::*;
 
+/// With `BF16`, the processor also multiplies bf16 numbers (AVX512-BF16).
 #[derive(Clone, Copy)]
-pub(crate) struct Avx512(());
+pub(crate) struct Avx512<const BF16: bool>(());
 
-impl Avx512 {
+impl<const BF16: bool> Avx512<BF16> {
     pub(crate) fn detected() -> bool {
         is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512vl")
             && is_x86_feature_detected!("fma")
+            && (!BF16 || is_x86_feature_detected!("avx512bf16"))
     }
 
     /// # Safety
@@ -24,7 +26,7 @@ impl Avx512 {
 }
 
 // SAFETY (of every block below): an `Avx512` exists only where the features were detected; pointers are the caller's promise.
-impl Simd for Avx512 {
+impl<const BF16: bool> Simd for Avx512<BF16> {
     type Vector = __m512;
     const LANES: usize = 16;
 
@@ -120,13 +122,36 @@ impl Simd for Avx512 {
     }
 
     #[inline(always)]
+    fn halves(self, pairs: __m512) -> [__m512; 2] {
+        // SAFETY: see above.
+        unsafe {
+            let pairs = _mm512_castps_si512(pairs);
+            let upper = _mm512_and_si512(pairs, _mm512_set1_epi32(-65536));
+            [_mm512_slli_epi32::<16>(pairs), upper].map(|half| _mm512_castsi512_ps(half))
+        }
+    }
+
+    #[inline(always)]
+    fn dot_pairs(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        // SAFETY: see above; vectors of 64 bytes all.
+        unsafe {
+            if BF16 {
+                _mm512_dpbf16_ps(c, std::mem::transmute::<__m512, __m512bh>(a), std::mem::transmute::<__m512, __m512bh>(b))
+            } else {
+                let ([a_low, a_high], [b_low, b_high]) = (self.halves(a), self.halves(b));
+                _mm512_fmadd_ps(a_low, b_low, _mm512_fmadd_ps(a_high, b_high, c))
+            }
+        }
+    }
+
+    #[inline(always)]
     fn prefetch(self, at: *const f32) {
         // SAFETY: see above; a prefetch never faults.
         unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
 }
 
-impl Target for Avx512 {
+impl<const BF16: bool> Target for Avx512<BF16> {
     const TILE_ROWS: usize = 12;
 
     #[inline(always)]
@@ -143,11 +168,22 @@ impl Target for Avx512 {
     fn call<R: Routine>(self, routine: R) {
         #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,fma")]
         #[inline(never)]
-        fn compiled<R: Routine>(target: Avx512, routine: R) {
+        fn compiled<R: Routine>(target: Avx512<false>, routine: R) {
+            routine.run(target);
+        }
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")]
+        #[inline(never)]
+        fn compiled_with_bf16<R: Routine>(target: Avx512<true>, routine: R) {
             routine.run(target);
         }
         // SAFETY: see above.
-        unsafe { compiled(self, routine) }
+        unsafe {
+            if BF16 {
+                compiled_with_bf16(Avx512(()), routine);
+            } else {
+                compiled(Avx512(()), routine);
+            }
+        }
     }
 }
 

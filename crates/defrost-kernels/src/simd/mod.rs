@@ -64,6 +64,16 @@ pub(crate) trait Simd: Copy {
         exp_negated_by_polynomial(self, a)
     }
 
+    /// Lanes that hold two bf16 numbers each as two vectors of floats: the lower halves, the upper halves.
+    fn halves(self, pairs: Self::Vector) -> [Self::Vector; 2];
+
+    /// `c + Σ a · b` over the two bf16 numbers of each lane of `a` and `b`, in single precision.
+    #[inline(always)]
+    fn dot_pairs(self, a: Self::Vector, b: Self::Vector, c: Self::Vector) -> Self::Vector {
+        let ([a_low, a_high], [b_low, b_high]) = (self.halves(a), self.halves(b));
+        self.mul_add(a_low, b_low, self.mul_add(a_high, b_high, c))
+    }
+
     /// Asks for the cache line at `at`, which need not be readable, to be brought near.
     #[inline(always)]
     fn prefetch(self, at: *const f32) {
@@ -196,6 +206,14 @@ impl<T: Target> Simd for Partial<T> {
     #[inline(always)]
     fn exp_negated(self, a: T::Vector) -> T::Vector {
         self.target.exp_negated(a)
+    }
+    #[inline(always)]
+    fn halves(self, pairs: T::Vector) -> [T::Vector; 2] {
+        self.target.halves(pairs)
+    }
+    #[inline(always)]
+    fn dot_pairs(self, a: T::Vector, b: T::Vector, c: T::Vector) -> T::Vector {
+        self.target.dot_pairs(a, b, c)
     }
     #[inline(always)]
     fn prefetch(self, at: *const f32) {

@@ -79,6 +79,16 @@ impl Simd for Neon {
         // SAFETY: see above.
         unsafe { vbslq_f32(vcgtq_f32(a, b), yes, no) }
     }
+
+    #[inline(always)]
+    fn halves(self, pairs: float32x4_t) -> [float32x4_t; 2] {
+        // SAFETY: see above.
+        unsafe {
+            let pairs = vreinterpretq_u32_f32(pairs);
+            let upper = vandq_u32(pairs, vdupq_n_u32(0xffff_0000));
+            [vreinterpretq_f32_u32(vshlq_n_u32::<16>(pairs)), vreinterpretq_f32_u32(upper)]
+        }
+    }
 }
 
 impl Target for Neon {

@@ -80,6 +80,13 @@ impl Simd for Portable {
     fn select_greater(self, a: Vector, b: Vector, yes: Vector, no: Vector) -> Vector {
         lanes!(i => if a[i] > b[i] { yes[i] } else { no[i] })
     }
+
+    #[inline(always)]
+    fn halves(self, pairs: Vector) -> [Vector; 2] {
+        let lower = lanes!(lane => f32::from_bits(pairs[lane].to_bits() << 16));
+        let upper = lanes!(lane => f32::from_bits(pairs[lane].to_bits() & 0xffff_0000));
+        [lower, upper]
+    }
 }
 
 impl Target for Portable {

@@ -26,11 +26,10 @@
 //! tells the loss of accuracy); Yosinski et al. 2014, "How transferable are features in deep neural networks?" (late layers
 //! transfer worse the farther the task).
 
-use defrost_kernels::Kernels;
 use serde::Serialize;
 
 use super::strategy::Domain;
-use crate::exec::cpu::{Arena, Program};
+use crate::exec::cpu::{Arena, Engine, Program};
 use crate::graph::{CutPoint, Graph, Op, Tap};
 use crate::model::Model;
 use crate::probe::{Gain, Probe, ProbeError};
@@ -135,8 +134,7 @@ pub(super) struct Sight {
 impl Trunk {
     /// `None` where the backbone has fewer than two bottlenecks.
     pub(super) fn new(model: &Model) -> Option<Trunk> {
-        let kernels = Kernels::detect();
-        let program = |from: Tap, to: Tap| Program::new(&model.graph, &model.params, from, to, kernels);
+        let program = |from: Tap, to: Tap| Program::new(&model.graph, &model.params, from, to, Engine::default());
         let taps = bottlenecks(&model.graph, model.backbone_layers);
         let mut from = Tap(0);
         let mut pieces = Vec::new();

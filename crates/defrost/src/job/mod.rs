@@ -18,7 +18,7 @@ use crate::backbone::{self, UnknownBackbone};
 use crate::cost::{self, Estimate, PictureCost, StageCost};
 use crate::data::{self, DataError, Dataset, Shuffle};
 use crate::evaluate::Evaluation;
-use crate::exec::cpu::BatchNormMode;
+use crate::exec::cpu::{BatchNormMode, Bf16, Engine};
 use crate::features::{Cache, Pictures, Rendering, Side};
 use crate::fs::FsError;
 use crate::graph::{Cut, CutError};
@@ -69,7 +69,9 @@ pub enum JobError {
     NoData,
     #[error("`weights` {} has backbone {found}, but the recipe asks for {expected}; set `backbone = \"{found}\"`", path.display())]
     OtherBackbone { path: PathBuf, expected: &'static str, found: String },
-    #[error("`precision` \"bf16\" is not available in this version; use \"f32\"")]
+    #[error(
+        "`precision` is \"bf16\", but this processor does not multiply such numbers (AVX512-BF16 or AMX); use \"f32\""
+    )]
     Precision,
     #[error("no training picture of the class `{class}` can be read: see {}; mend them, or choose the other classes with `classes`", list.display())]
     UnreadableClass { class: String, list: PathBuf },
@@ -144,7 +146,7 @@ impl Job {
         progress: Progress<'_>,
     ) -> Result<Job, JobError> {
         recipe.check()?;
-        if recipe.precision == Precision::Bf16 {
+        if recipe.precision == Precision::Bf16 && recipe.precision.engine().kernels.bf16() == Bf16::Emulated {
             return Err(JobError::Precision);
         }
         let mut recipe = recipe.resolved();
@@ -188,7 +190,7 @@ impl Job {
 
     /// Where the features of the first trunk pass go; `None` where every stage begins at the picture.
     pub fn feature_plan(&self) -> Option<FeaturePlan> {
-        let source = StageRows::new(self.pictures(), &self.stages, self.features.clone());
+        let source = StageRows::new(self.pictures(), &self.stages, self.features.clone(), self.engine());
         let mut rows = source.first_pass(&self.model)?;
         let partial = self.stages.iter().map(|stage| stage.tap).filter(|tap| tap.is_partial(&self.model.graph));
         Some(FeaturePlan {
@@ -206,7 +208,7 @@ impl Job {
         let stages: Vec<StageCost> = self.stages.iter().map(cost).collect();
         let kept = self.feature_plan().map_or(1.0, |plan| (plan.budget as f64 / plan.bytes as f64).min(1.0));
         let (train, validation) = (self.data.train.len(), self.data.validation.len());
-        cost::estimate(&self.model, &stages, PictureCost { train, validation, views: self.views, kept })
+        cost::estimate(&self.model, self.engine(), &stages, PictureCost { train, validation, views: self.views, kept })
     }
 
     /// Runs in `dir`, or goes on where an earlier process left off, and leaves there all that a run holds.
@@ -225,7 +227,7 @@ impl Job {
         self.data.write_split_csv(&dir.join(run::SPLIT))?;
 
         let pictures = self.pictures();
-        let mut source = StageRows::new(pictures.clone(), &self.stages, self.features.clone());
+        let mut source = StageRows::new(pictures.clone(), &self.stages, self.features.clone(), self.engine());
         self.look_at_pictures(&mut source, &pictures, dir, progress)?;
         let settings = self.settings(&pictures)?;
         let checkpoint = Checkpoint::in_folder(&dir.join(run::CHECKPOINTS));
@@ -294,6 +296,10 @@ impl Job {
         counts
     }
 
+    fn engine(&self) -> Engine {
+        self.recipe.precision.engine()
+    }
+
     fn settings(&self, pictures: &Pictures) -> Result<Settings, JobError> {
         let counts = self.readable_counts(pictures);
         Ok(Settings {
@@ -301,6 +307,7 @@ impl Job {
             batch_size: self.recipe.batch_size,
             shuffle: self.recipe.data.shuffle_buffer.map_or(Shuffle::Full, Shuffle::Buffer),
             loss: self.recipe.loss.build(&counts)?,
+            engine: self.engine(),
         })
     }
 }

@@ -3,9 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use defrost_kernels::Kernels;
-
-use crate::exec::cpu::Program;
+use crate::exec::cpu::{Engine, Program};
 use crate::features::{Cache, FeaturesError, Pictures, Rows};
 use crate::graph::{Graph, Layer, Op, Tap};
 use crate::model::Model;
@@ -18,6 +16,7 @@ pub(super) struct StageRows {
     pictures: Arc<Pictures>,
     taps: Vec<Tap>,
     cache: Cache,
+    engine: Engine,
     /// The pass that is at hand, for the stages that it serves.
     pass: Option<(Range<usize>, Arc<Rows>)>,
     /// The rows handed out last: the final validation asks for them again.
@@ -25,8 +24,9 @@ pub(super) struct StageRows {
 }
 
 impl StageRows {
-    pub(super) fn new(pictures: Arc<Pictures>, stages: &[StagePlan], cache: Cache) -> StageRows {
-        StageRows { pictures, taps: stages.iter().map(|stage| stage.tap).collect(), cache, pass: None, latest: None }
+    pub(super) fn new(pictures: Arc<Pictures>, stages: &[StagePlan], cache: Cache, engine: Engine) -> StageRows {
+        let taps = stages.iter().map(|stage| stage.tap).collect();
+        StageRows { pictures, taps, cache, engine, pass: None, latest: None }
     }
 
     /// The consecutive stages around `stage` with partial cuts: none of them changes a layer before the deepest of their taps,
@@ -39,8 +39,8 @@ impl StageRows {
     }
 
     fn rows_of_pictures(&self, model: &Model, tap: Tap) -> Rows {
-        let program = Program::new(&model.graph, &model.params, Tap(0), tap, Kernels::detect());
-        let engine = engine_fingerprint(model.fingerprint(Tap(0), tap));
+        let program = Program::new(&model.graph, &model.params, Tap(0), tap, self.engine);
+        let engine = engine_fingerprint(self.engine, model.fingerprint(Tap(0), tap));
         Rows::from_pictures(self.pictures.clone(), program, engine)
     }
 
@@ -80,8 +80,8 @@ impl RowSource for StageRows {
             if deepest == tap {
                 pass
             } else {
-                let program = Program::new(&model.graph, &model.params, deepest, tap, Kernels::detect());
-                let engine = engine_fingerprint(model.fingerprint(deepest, tap));
+                let program = Program::new(&model.graph, &model.params, deepest, tap, self.engine);
+                let engine = engine_fingerprint(self.engine, model.fingerprint(deepest, tap));
                 let left = self.cache.budget.saturating_sub(pass.bytes());
                 let mut rows = Rows::derived(pass, program, engine);
                 let label = label(&model.graph.layers()[tap.0]);
@@ -108,9 +108,9 @@ fn label(layer: &Layer) -> String {
 }
 
 /// The part of a row's identity that lies in how it is computed.
-fn engine_fingerprint(network: blake3::Hash) -> blake3::Hash {
+fn engine_fingerprint(engine: Engine, network: blake3::Hash) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
-    let engine = format!("{} {:?} f32", env!("CARGO_PKG_VERSION"), Kernels::detect().isa());
+    let engine = format!("{} {:?}", env!("CARGO_PKG_VERSION"), engine);
     hasher.update(engine.as_bytes());
     hasher.update(network.as_bytes());
     hasher.finalize()

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::exec::cpu::{self, Engine};
 use crate::augment::{self, AugmentError, Pipeline};
 use crate::data::{DataOptions, LimitPerClass, Validation};
 use crate::image::Resize;
@@ -43,15 +44,25 @@ impl<'de> Deserialize<'de> for Weights {
     }
 }
 
-/// In what the frozen part computes and features are stored.
+/// In what 1×1 convolutions multiply, in the frozen part and the tail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
     /// 32-bit floats everywhere.
     #[default]
     F32,
-    /// Products in bfloat16, sums in f32.
+    /// bf16; sums, and everything else, in single precision.
     Bf16,
+}
+
+impl Precision {
+    /// The engine that computes so.
+    pub fn engine(self) -> Engine {
+        Engine::new(match self {
+            Precision::F32 => cpu::Precision::F32,
+            Precision::Bf16 => cpu::Precision::Bf16,
+        })
+    }
 }
 
 /// What is trained on.

@@ -11,7 +11,7 @@ use super::checkpoint::{Checkpoint, CheckpointError, Progressed};
 use super::early_stopping::EarlyStopping;
 use super::history::{EpochRecord, History};
 use crate::data::{Shuffle, epoch_order};
-use crate::exec::cpu::{BatchNormMode, Randomness, Tail};
+use crate::exec::cpu::{BatchNormMode, Engine, Randomness, Tail};
 use crate::features::{FeaturesError, Rows, Side};
 use crate::freeze::{FreezeError, FrozenStage, Snapshot};
 use crate::graph::{CutPoint, Tap};
@@ -87,6 +87,8 @@ pub struct Settings {
     pub shuffle: Shuffle,
     /// What is minimised.
     pub loss: CrossEntropy,
+    /// What it computes with.
+    pub engine: Engine,
 }
 
 /// Who is told of a training as it goes; like Keras' callbacks it is handed the model.
@@ -182,8 +184,7 @@ impl<'a> StageWork<'a> {
         settings: &'a Settings,
         run: &mut Progressed,
     ) -> Result<StageWork<'a>, TrainError> {
-        let kernels = defrost_kernels::Kernels::detect();
-        let tail = Tail::new(&model.graph, stage.tap, stage.cut, stage.batch_norm, kernels);
+        let tail = Tail::new(&model.graph, stage.tap, stage.cut, stage.batch_norm, settings.engine);
         let optimizer = match run.optimizer.take() {
             Some(state) => Optimizer::from_state(stage.optimizer.clone(), state)?,
             None => Optimizer::new(stage.optimizer.clone()),

@@ -1,6 +1,6 @@
 //! One layer of the tail over one shard, backward: to its input and to its parameters.
 
-use defrost_kernels::{Activation as KernelActivation, Epilogue, Matrix};
+use defrost_kernels::{Activation as KernelActivation, Epilogue, Matrix, Precision};
 
 use super::kernel_activation;
 use super::patches::Patches;
@@ -163,13 +163,15 @@ impl Context<'_> {
             let range = number * rows * inner..number * rows * inner + dy.len() / columns * inner;
             let dy = Matrix::new(dy, dy.len() / columns, columns);
             if let Some(number) = unit.trainable("kernel") {
-                k.pack_into(dy, &mut shard.packed);
+                k.pack_into(dy, unit.kernel.precision(), &mut shard.packed);
                 let epilogue = Epilogue { accumulate: shard.accumulates(number), ..Epilogue::default() };
                 let x = Matrix::new(&shard.values[input][range.clone()], dy.rows, inner).transposed();
-                k.matmul(x, &shard.packed, &mut shard.parameter_gradients[number], &epilogue);
+                let dkernel = &mut shard.parameter_gradients[number];
+                k.matmul_with(x, &shard.packed, dkernel, &epilogue, &mut shard.rounded);
             }
             if unit.passes_gradient[0] {
-                k.matmul(dy, &unit.kernel_transposed, &mut dx[range], &Epilogue::default());
+                let rounded = &mut shard.rounded;
+                k.matmul_with(dy, &unit.kernel_transposed, &mut dx[range], &Epilogue::default(), rounded);
             }
         }
         if unit.passes_gradient[0] {
@@ -184,7 +186,7 @@ impl Context<'_> {
         let dy = Matrix::new(dy, dy.len() / columns, columns);
         if let Some(number) = unit.trainable("kernel") {
             shape.gather_all(&shard.values[input], samples, &mut shard.patches);
-            k.pack_into(dy, &mut shard.packed);
+            k.pack_into(dy, Precision::F32, &mut shard.packed);
             let epilogue = Epilogue { accumulate: shard.accumulates(number), ..Epilogue::default() };
             let patches = Matrix::new(&shard.patches, dy.rows, shape.patch_len()).transposed();
             k.matmul(patches, &shard.packed, &mut shard.parameter_gradients[number], &epilogue);

@@ -1,9 +1,8 @@
 //! Every op's gradients against central differences, on small graphs, in both modes of BatchNorm.
 
-use defrost_kernels::Kernels;
 use proptest::prelude::*;
 
-use super::{BatchNormMode, Randomness, Tail};
+use super::{BatchNormMode, Engine, Randomness, Tail};
 use crate::formula;
 use crate::graph::{Activation, Builder, CutPoint, Graph, Initializer, Node, Padding, Tap};
 use crate::loss::{LossConfig, Target};
@@ -14,7 +13,7 @@ const SAMPLES: usize = 10; // two shards
 
 fn loss_of(graph: &Graph, params: &Params, rows: &[f32], mode: BatchNormMode) -> (f64, Vec<(String, Vec<f32>)>) {
     let cut = CutPoint { first_trainable: 0 };
-    let mut tail = Tail::new(graph, Tap(0), cut, mode, Kernels::detect());
+    let mut tail = Tail::new(graph, Tap(0), cut, mode, Engine::default());
     let loss = LossConfig::default().build(&[1; CLASSES]).unwrap();
     let mut params = params.clone();
     let randomness = Randomness { seed: 1, step: 2 };

@@ -63,7 +63,8 @@ impl Context<'_> {
                 };
                 let bias = bias.then(|| self.param(layer, "bias"));
                 let a = Matrix::new(a, rows, shape.patch_len());
-                k.matmul(a, &unit.kernel, &mut y, &Epilogue { bias, ..Epilogue::default() });
+                let epilogue = Epilogue { bias, ..Epilogue::default() };
+                k.matmul_with(a, &unit.kernel, &mut y, &epilogue, &mut shard.rounded);
                 finish(*activation, k, &mut y, &mut inner);
             }
             Op::Dense { activation } => {

@@ -2,9 +2,9 @@
 //! connection go into the product's epilogue, padding into the convolution after it, and a squeeze's mean is taken while the
 //! depthwise convolution writes.
 
-use defrost_kernels::{Activation as KernelActivation, Depthwise, Kernels, Matrix};
+use defrost_kernels::{Activation as KernelActivation, Depthwise, Matrix, Precision};
 
-use super::kernel_activation;
+use super::{Engine, kernel_activation};
 use super::patches::Patches;
 use super::strips;
 use super::plan::{DepthwiseConvolution, Kind, Place, Plan, Product, SlotPool, Step};
@@ -15,8 +15,8 @@ use crate::tensor::{Params, Tensor};
 const STRIPPED_BYTES: usize = 512 << 10;
 
 /// Compiles the layers after `from` up to and including `to`.
-pub(super) fn compile(graph: &Graph, params: &Params, from: LayerIndex, to: LayerIndex, kernels: Kernels) -> Plan {
-    let mut fuser = Fuser::new(graph, params, from, to, kernels);
+pub(super) fn compile(graph: &Graph, params: &Params, from: LayerIndex, to: LayerIndex, engine: Engine) -> Plan {
+    let mut fuser = Fuser::new(graph, params, from, to, engine);
     for index in from + 1..=to {
         if fuser.places[index].is_none() {
             fuser.add(index);
@@ -69,7 +69,7 @@ pub(super) fn batch_norm_affine(layer: &Layer, params: &Params, epsilon: f32) ->
 struct Fuser<'a> {
     graph: &'a Graph,
     params: &'a Params,
-    kernels: Kernels,
+    engine: Engine,
     to: LayerIndex,
     /// The layers of the stretch that read each layer's output.
     readers: Vec<Vec<LayerIndex>>,
@@ -89,7 +89,7 @@ struct Fuser<'a> {
 }
 
 impl<'a> Fuser<'a> {
-    fn new(graph: &'a Graph, params: &'a Params, from: LayerIndex, to: LayerIndex, kernels: Kernels) -> Fuser<'a> {
+    fn new(graph: &'a Graph, params: &'a Params, from: LayerIndex, to: LayerIndex, engine: Engine) -> Fuser<'a> {
         let mut readers = vec![Vec::new(); graph.len()];
         for (index, layer) in graph.layers().iter().enumerate().skip(from + 1).take(to - from) {
             for &input in &layer.inputs {
@@ -103,7 +103,7 @@ impl<'a> Fuser<'a> {
         let owners = (0..graph.len()).collect();
         let pads = vec![None; graph.len()];
         let (steps, pool, padded, strip) = Default::default();
-        Fuser { graph, params, kernels, to, readers, pending, places, owners, pads, steps, pool, padded, strip }
+        Fuser { graph, params, engine, to, readers, pending, places, owners, pads, steps, pool, padded, strip }
     }
 
     fn layer(&self, index: LayerIndex) -> &'a Layer {
@@ -201,7 +201,7 @@ impl<'a> Fuser<'a> {
             Op::DepthwiseConv2D { .. } => self.depthwise(index),
             Op::Dense { activation } => {
                 let kernel = self.param(layer, "kernel");
-                let weights = self.kernels.pack(Matrix::new(kernel.data(), kernel.shape()[0], kernel.shape()[1]));
+                let weights = self.engine.kernels.pack(Matrix::new(kernel.data(), kernel.shape()[0], kernel.shape()[1]));
                 let bias = self.param(layer, "bias").data().to_vec();
                 let patches = Patches::of_row(weights.rows());
                 let product = Product { patches, weights, bias, activation: kernel_activation(*activation) };
@@ -391,7 +391,12 @@ impl<'a> Fuser<'a> {
             .enumerate()
             .map(|(i, &weight)| (f64::from(weight) * scale[i % filters]) as f32)
             .collect();
-        let weights = self.kernels.pack(Matrix::new(&kernel, patches.patch_len(), filters));
+        // Squeeze-excite has one row: rounding it would cost more than it saves.
+        let precision = match patches.is_pointwise() && patches.rows() > 1 {
+            true => self.engine.precision,
+            false => Precision::F32,
+        };
+        let weights = self.engine.kernels.pack_as(Matrix::new(&kernel, patches.patch_len(), filters), precision);
         self.absorb(&layers);
         if !patches.is_pointwise() {
             self.padded = self.padded.max(patches.padded_size().iter().product::<usize>() * patches.channels);

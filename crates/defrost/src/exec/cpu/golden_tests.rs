@@ -1,15 +1,13 @@
 //! Forward passes against Keras and PyTorch.
 
-use defrost_kernels::Kernels;
-
-use super::{BatchNormMode, Program, Tail};
+use super::{BatchNormMode, Engine, Program, Tail};
 use crate::backbone::{self, InputRange};
 use crate::goldens::{self, apart};
 use crate::graph::{CutPoint, Graph, Tap};
 use crate::tensor::Params;
 
 fn run(graph: &Graph, params: &Params, to: usize, picture: &[f32]) -> Vec<f32> {
-    let program = Program::new(graph, params, Tap(0), Tap(to), Kernels::detect());
+    let program = Program::new(graph, params, Tap(0), Tap(to), Engine::default());
     let mut output = vec![0.0; program.output_len()];
     program.run(picture, &mut program.arena(), &mut output);
     output
@@ -84,7 +82,7 @@ fn the_small_net_gives_keras_features_fused_and_layer_by_layer() {
         let output = run(&graph, &params, graph.len() - 1, &picture);
         assert_close("fused", &output, &expected[number * len..][..len]);
         let frozen = CutPoint { first_trainable: graph.len() };
-        let mut tail = Tail::new(&graph, Tap(0), frozen, BatchNormMode::Inference, Kernels::detect());
+        let mut tail = Tail::new(&graph, Tap(0), frozen, BatchNormMode::Inference, Engine::default());
         let output = tail.predict(&params, &picture);
         assert_close("layer by layer", &output, &expected[number * len..][..len]);
     }

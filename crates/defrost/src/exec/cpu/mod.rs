@@ -18,11 +18,34 @@ mod tail;
 #[cfg(test)]
 mod training_tests;
 
-pub use defrost_kernels::{Isa, Kernels};
+pub use defrost_kernels::{Bf16, Isa, Kernels, Precision};
 pub use program::{Arena, Program, StepInfo};
 pub use tail::{BatchNormMode, Gradients, Objective, Randomness, StepOutput, Tail};
 
 use crate::graph::Activation;
+
+/// What a program or a tail computes with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Engine {
+    /// The kernels of an instruction set.
+    pub kernels: Kernels,
+    /// In what 1×1 convolutions multiply; everything else is single-precision.
+    pub precision: Precision,
+}
+
+impl Engine {
+    /// The fastest kernels of this processor.
+    pub fn new(precision: Precision) -> Engine {
+        Engine { kernels: Kernels::detect(), precision }
+    }
+}
+
+impl Default for Engine {
+    /// In single precision.
+    fn default() -> Engine {
+        Engine::new(Precision::F32)
+    }
+}
 
 /// The kernel's name of an activation. Softmax is left to the loss: the executor gives logits.
 fn kernel_activation(activation: Activation) -> defrost_kernels::Activation {

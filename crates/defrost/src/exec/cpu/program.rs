@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use defrost_kernels::{Depthwise, Epilogue, Kernels, Matrix};
 
-use super::fuse;
+use super::{Engine, fuse};
 use super::plan::{DepthwiseConvolution, Kind, Place, Plan, Product, Step};
 use super::strips::{self, Strip};
 use crate::graph::{Graph, Tap};
@@ -24,6 +24,7 @@ pub struct Program {
 pub struct Arena {
     slots: Vec<Vec<f32>>,
     padded: Vec<f32>,
+    rounded: Vec<f32>,
     strip: Vec<f32>,
 }
 
@@ -31,7 +32,7 @@ impl Arena {
     /// Bytes that it holds.
     pub fn bytes(&self) -> usize {
         let slots: usize = self.slots.iter().map(Vec::len).sum();
-        (slots + self.padded.len() + self.strip.len()) * size_of::<f32>()
+        (slots + self.padded.len() + self.rounded.len() + self.strip.len()) * size_of::<f32>()
     }
 }
 
@@ -53,8 +54,8 @@ impl Program {
     ///
     /// # Panics
     /// When `params` lacks a tensor of the graph: they are complete by construction of a model.
-    pub fn new(graph: &Graph, params: &Params, from: Tap, to: Tap, kernels: Kernels) -> Program {
-        Program { plan: fuse::compile(graph, params, from.0, to.0, kernels), kernels }
+    pub fn new(graph: &Graph, params: &Params, from: Tap, to: Tap, engine: Engine) -> Program {
+        Program { plan: fuse::compile(graph, params, from.0, to.0, engine), kernels: engine.kernels }
     }
 
     /// Elements of the input.
@@ -75,7 +76,7 @@ impl Program {
     /// Buffers for one thread.
     pub fn arena(&self) -> Arena {
         let slots = self.plan.slots.iter().map(|&len| vec![0.0; len]).collect();
-        Arena { slots, padded: vec![0.0; self.plan.padded], strip: vec![0.0; self.plan.strip] }
+        Arena { slots, padded: vec![0.0; self.plan.padded], rounded: Vec::new(), strip: vec![0.0; self.plan.strip] }
     }
 
     /// Computes `output` from `input`.
@@ -121,7 +122,8 @@ impl Program {
             Kind::Product(product) => {
                 let residual = step.other.map(|_| &other[..step.len]);
                 let x = padded(product, x, &mut arena.padded);
-                self.product_rows(product, x, 0..product.patches.out_height, residual, y);
+                let rows = 0..product.patches.out_height;
+                self.product_rows(product, x, rows, residual, &mut arena.rounded, y);
             }
             Kind::Depthwise(depthwise) => {
                 let x = &x[..depthwise.shape.height * depthwise.shape.width * depthwise.shape.channels];
@@ -143,7 +145,8 @@ impl Program {
                         arena.strip.copy_within(from * row..(from + kept) * row, 0);
                     }
                     let strip = &mut arena.strip[..inputs.len() * row];
-                    self.product_rows(first, x, inputs.start + kept..inputs.end, None, &mut strip[kept * row..]);
+                    let missing = inputs.start + kept..inputs.end;
+                    self.product_rows(first, x, missing, None, &mut arena.rounded, &mut strip[kept * row..]);
                     let y = &mut y[outputs.start * out_row..outputs.end * out_row];
                     self.depthwise_rows(second, &window, strip, y, sums.as_deref_mut());
                     held = inputs;
@@ -185,13 +188,22 @@ impl Program {
     }
 
     /// Some output rows of a convolution; `x` is its whole input, padded if it isn't pointwise.
-    fn product_rows(&self, product: &Product, x: &[f32], rows: Range<usize>, residual: Option<&[f32]>, y: &mut [f32]) {
+    fn product_rows(
+        &self,
+        product: &Product,
+        x: &[f32],
+        rows: Range<usize>,
+        residual: Option<&[f32]>,
+        rounded: &mut Vec<f32>,
+        y: &mut [f32],
+    ) {
         let Product { patches: shape, weights, bias, activation } = product;
         let epilogue = |residual| Epilogue { bias: Some(bias), activation: *activation, residual, accumulate: false };
         if shape.is_pointwise() {
             let positions = rows.len() * shape.width;
             let x = &x[rows.start * shape.width * shape.channels..][..positions * shape.channels];
-            self.kernels.matmul(Matrix::new(x, positions, shape.channels), weights, y, &epilogue(residual));
+            let x = Matrix::new(x, positions, shape.channels);
+            self.kernels.matmul_with(x, weights, y, &epilogue(residual), rounded);
         } else {
             let row_len = shape.out_width * weights.cols();
             for (number, (row, y)) in rows.zip(y.chunks_exact_mut(row_len)).enumerate() {

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use defrost_kernels::{Activation, Depthwise, Kernels, Matrix, Packed};
+use defrost_kernels::{Activation, Depthwise, Kernels, Matrix, Packed, Precision};
 
+use super::Engine;
 use super::fuse::batch_norm_affine;
+use super::patches::Patches;
 use crate::graph::{Graph, Layer, LayerIndex, Op};
 use crate::tensor::Params;
 
@@ -27,6 +29,7 @@ pub(super) struct Shard {
     /// Which of them hold nothing yet.
     untouched: Vec<bool>,
     pub(super) packed: Packed,
+    pub(super) rounded: Vec<f32>,
     pub(super) patches: Vec<f32>,
     /// A strip of a value that is stored nowhere.
     pub(super) strip: Vec<f32>,
@@ -168,7 +171,7 @@ impl Unit {
     }
 
     /// Packs the kernel anew, after it changed, and takes the factors of a BatchNorm.
-    pub(super) fn pack(&mut self, graph: &Graph, params: &Params, kernels: Kernels) {
+    pub(super) fn pack(&mut self, graph: &Graph, params: &Params, engine: Engine) {
         if let Some(normalization) = &mut self.normalization {
             normalization.read(graph, params);
         }
@@ -179,10 +182,23 @@ impl Unit {
         let kernel = &params[&format!("{}/kernel", layer.name)];
         let columns = kernel.shape().last().copied().unwrap_or(1);
         let matrix = Matrix::new(kernel.data(), kernel.data().len() / columns, columns);
-        kernels.pack_into(matrix, &mut self.kernel);
+        let precision = product_precision(graph, self.index, engine.precision);
+        engine.kernels.pack_into(matrix, precision, &mut self.kernel);
         if self.passes_gradient[0] {
-            kernels.pack_into(matrix.transposed(), &mut self.kernel_transposed);
+            engine.kernels.pack_into(matrix.transposed(), precision, &mut self.kernel_transposed);
         }
+    }
+}
+
+/// In what the products of layer `index` multiply: as asked for where they are 1×1 convolutions of several positions.
+pub(super) fn product_precision(graph: &Graph, index: LayerIndex, asked: Precision) -> Precision {
+    let layer = &graph.layers()[index];
+    match layer.op {
+        Op::Conv2D { .. } => {
+            let patches = Patches::of(graph, layer);
+            if patches.is_pointwise() && patches.rows() > 1 { asked } else { Precision::F32 }
+        }
+        _ => Precision::F32,
     }
 }
 

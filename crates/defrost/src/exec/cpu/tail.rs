@@ -3,12 +3,12 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use defrost_kernels::{Kernels, Packed};
+use defrost_kernels::Packed;
 use rayon::prelude::*;
 
 use super::patches::depthwise_shape;
 use super::shard::{Context, Mode, Normalization, Shard, Unit};
-use super::{kernel_activation, layerwise};
+use super::{Engine, kernel_activation, layerwise};
 use crate::graph::{Activation, CutPoint, Graph, Op, Tap};
 use crate::tensor::Params;
 
@@ -63,7 +63,7 @@ const SUMMED: usize = 4096;
 #[derive(Debug)]
 pub struct Tail {
     pub(super) graph: Graph,
-    pub(super) kernels: Kernels,
+    pub(super) engine: Engine,
     pub(super) mode: BatchNormMode,
     pub(super) units: Vec<Unit>,
     tap_len: usize,
@@ -79,7 +79,7 @@ pub struct Tail {
 
 impl Tail {
     /// The layers of `graph` after `tap`, training from `cut` on.
-    pub fn new(graph: &Graph, tap: Tap, cut: CutPoint, mode: BatchNormMode, kernels: Kernels) -> Tail {
+    pub fn new(graph: &Graph, tap: Tap, cut: CutPoint, mode: BatchNormMode, engine: Engine) -> Tail {
         let mut trainable = Vec::new();
         let mut needs_gradient = vec![false; graph.len() - tap.0];
         let mut units = Vec::new();
@@ -115,7 +115,7 @@ impl Tail {
         let tap_len = graph.layers()[tap.0].output_shape.iter().product();
         let graph = graph.clone();
         let (pool, spare_gradients) = Default::default();
-        Tail { graph, kernels, mode, units, tap_len, slice, trainable, frozen_packed: false, pool, spare_gradients }
+        Tail { graph, engine, mode, units, tap_len, slice, trainable, frozen_packed: false, pool, spare_gradients }
     }
 
     /// Names of the tensors that train, in graph order.
@@ -134,16 +134,16 @@ impl Tail {
     }
 
     fn context<'a>(&'a self, params: &'a Params, mode: Mode) -> Context<'a> {
-        Context { graph: &self.graph, params, kernels: self.kernels, mode }
+        Context { graph: &self.graph, params, kernels: self.engine.kernels, mode }
     }
 
     /// Packs the kernels that may have changed; those of frozen layers only once.
     fn pack(&mut self, params: &Params) {
-        let (graph, kernels, all) = (&self.graph, self.kernels, !self.frozen_packed);
+        let (graph, engine, all) = (&self.graph, self.engine, !self.frozen_packed);
         self.units
             .par_iter_mut()
             .filter(|unit| all || unit.has_trainable())
-            .for_each(|unit| unit.pack(graph, params, kernels));
+            .for_each(|unit| unit.pack(graph, params, engine));
         self.frozen_packed = true;
     }
 
@@ -282,7 +282,7 @@ impl Tail {
         gradients.par_iter_mut().enumerate().for_each(|(number, total)| {
             total.par_chunks_mut(SUMMED).enumerate().for_each(|(chunk, total)| {
                 for part in &rest {
-                    self.kernels.add_assign(total, &part[number][chunk * SUMMED..][..total.len()]);
+                    self.engine.kernels.add_assign(total, &part[number][chunk * SUMMED..][..total.len()]);
                 }
             });
         });

@@ -1,8 +1,6 @@
 //! Gradients and whole trainings against Keras, with the small net.
 
-use defrost_kernels::Kernels;
-
-use super::{BatchNormMode, Program, Randomness, StepOutput, Tail};
+use super::{BatchNormMode, Engine, Program, Randomness, StepOutput, Tail};
 use crate::backbone;
 use crate::goldens::{self, apart};
 use crate::graph::{Cut, Graph, Tap};
@@ -40,7 +38,7 @@ fn bench(base: Graph) -> Bench {
 
 /// Rows of the tap for pictures.
 fn rows(graph: &Graph, params: &Params, tap: Tap, pictures: &[Vec<f32>]) -> Vec<f32> {
-    let program = Program::new(graph, params, Tap(0), tap, Kernels::detect());
+    let program = Program::new(graph, params, Tap(0), tap, Engine::default());
     let mut arena = program.arena();
     let mut row = vec![0.0; program.output_len()];
     let mut all = Vec::new();
@@ -69,7 +67,7 @@ fn every_gradient_is_keras() {
     let mut bench = bench(backbone::SMALL.graph(64));
     let cut = Cut::All.locate(&bench.base).unwrap();
     let tap = Tap::of(&bench.graph, cut, false);
-    let mut tail = Tail::new(&bench.graph, tap, cut, BatchNormMode::Inference, Kernels::detect());
+    let mut tail = Tail::new(&bench.graph, tap, cut, BatchNormMode::Inference, Engine::default());
     let rows = rows(&bench.graph, &bench.params, tap, &bench.train[..BATCH]);
     let output = step(&mut bench, &mut tail, &rows, 0);
     let mut tried = 0;
@@ -91,7 +89,7 @@ fn follow(mut bench: Bench, mode: BatchNormMode, golden: &str, after: impl Fn(&s
     for (name, cut, learning_rate) in stages {
         let cut = cut.locate(&bench.base).unwrap();
         let tap = Tap::of(&bench.graph, cut, mode == BatchNormMode::BatchStatistics);
-        let mut tail = Tail::new(&bench.graph, tap, cut, mode, Kernels::detect());
+        let mut tail = Tail::new(&bench.graph, tap, cut, mode, Engine::default());
         let train = rows(&bench.graph, &bench.params, tap, &bench.train);
         let validation = rows(&bench.graph, &bench.params, tap, &bench.validation);
         let mut optimizer = Optimizer::new(OptimizerConfig::default());
