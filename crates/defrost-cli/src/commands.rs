@@ -56,8 +56,7 @@ fn force_isa(terminal: &Terminal) -> Result<(), Failure> {
     if named.is_some_and(Kernels::force) {
         return Ok(());
     }
-    let here: Vec<&str> =
-        Isa::ALL.into_iter().filter(|&isa| Kernels::with(isa).is_some()).map(Isa::name).collect();
+    let here: Vec<&str> = Isa::ALL.into_iter().filter(|&isa| Kernels::with(isa).is_some()).map(Isa::name).collect();
     Err(Failure::user(terminal.words.no_such_isa(&name.to_string_lossy(), &here)))
 }
 

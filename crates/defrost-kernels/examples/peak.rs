@@ -105,7 +105,8 @@ fn main() {
         let a = Matrix::new(&a, k, m).transposed();
         let seconds = time(|| kernels.matmul(a, &packed, black_box(&mut c), &epilogue));
         let pack = time(|| kernels.pack_into(Matrix::new(&b, k, n), Precision::F32, black_box(&mut packed)));
-        let pack_transposed = time(|| kernels.pack_into(Matrix::new(&b, n, k).transposed(), Precision::F32, black_box(&mut packed)));
+        let pack_transposed =
+            time(|| kernels.pack_into(Matrix::new(&b, n, k).transposed(), Precision::F32, black_box(&mut packed)));
         let rate = (2 * m * k * n) as f64 / seconds / 1e9;
         println!(
             "{k:7} {m:5} {n:5} {:8.1} {rate:10.1} {:7.0} % {:9.1} {:9.1}",

@@ -62,7 +62,10 @@ impl Isa {
     fn bf16(self) -> Bf16 {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 if simd::Avx512::<true>::detected() => Bf16::Vectors,
+            Self::Avx512 if simd::Avx512::<true>::detected() => match simd::matrix_unit() {
+                Some(_) => Bf16::Tiles,
+                None => Bf16::Vectors,
+            },
             _ => Bf16::Emulated,
         }
     }
@@ -105,7 +108,8 @@ static FORCED: OnceLock<Kernels> = OnceLock::new();
 impl Kernels {
     /// The kernels for the fastest instruction set of this processor, or for the one that was [forced](Self::force).
     pub fn detect() -> Self {
-        let best = || Isa::ALL.into_iter().find_map(Self::with).unwrap_or(Self { isa: Isa::Portable, bf16: Bf16::Emulated });
+        let best =
+            || Isa::ALL.into_iter().find_map(Self::with).unwrap_or(Self { isa: Isa::Portable, bf16: Bf16::Emulated });
         FORCED.get().copied().unwrap_or_else(best)
     }
 

@@ -75,7 +75,12 @@ pub(super) fn run(args: &args::Bench, terminal: &Terminal) -> Result<(), Failure
             });
             let plan = rows.collect();
             let precision = &args.precision;
-            return terminal.json(&Plan { backbone: backbone.id, precision, peak_multiply_adds_per_second: peak, plan });
+            return terminal.json(&Plan {
+                backbone: backbone.id,
+                precision,
+                peak_multiply_adds_per_second: peak,
+                plan,
+            });
         }
         return terminal.data(table(&steps, peak).as_bytes());
     }

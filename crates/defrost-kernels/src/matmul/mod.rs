@@ -12,15 +12,21 @@
 mod finish;
 mod pack;
 mod tile;
+mod units;
 
+#[cfg(target_arch = "x86_64")]
+pub(crate) use pack::pair;
 pub use pack::{Packed, Precision};
+pub(crate) use units::MatrixUnit;
+#[cfg(target_arch = "x86_64")]
+pub(crate) use units::TILE_STEP;
 
 use std::ops::Range;
 
-use crate::simd::{Routine, Target};
-use crate::{Activation, Kernels};
-use pack::bf16_bits;
+use crate::simd::{self, Routine, Target};
+use crate::{Activation, Bf16, Kernels};
 use tile::{Bf16Pairs, Layout, Multiply, Output, Seed, Singles, call_tile};
+use units::UnitProduct;
 
 /// Vectors in a panel of B, and the width of the register tile.
 pub(crate) const PANEL_VECTORS: usize = 2;
@@ -167,7 +173,10 @@ impl Kernels {
         }
         match b.precision() {
             Precision::F32 => self.call(Product { a, b, c, epilogue }),
-            Precision::Bf16 => self.call_bf16(Bf16Product { a, b, c, epilogue, rounded }),
+            Precision::Bf16 => match simd::matrix_unit().filter(|_| self.bf16() == Bf16::Tiles && a.cols > 0) {
+                Some(unit) => self.call_bf16(UnitProduct { unit, a, b, c, epilogue, rounded }),
+                None => self.call_bf16(Bf16Product { a, b, c, epilogue, rounded }),
+            },
         }
     }
 }
@@ -184,7 +193,7 @@ impl Routine for Product<'_> {
     fn run<T: Target>(self, target: T) {
         let Self { a, b, c, epilogue } = self;
         let (m, k, n) = (a.rows, a.cols, b.cols());
-        b.assert_packed_for(T::LANES);
+        b.assert_packed_for(T::LANES, false);
         let chunks = if a.segments.is_some() { 1 } else { k.div_ceil(CHUNK).max(1) };
         let depth = k.div_ceil(chunks);
         for chunk in 0..chunks {
@@ -222,7 +231,7 @@ impl Routine for Bf16Product<'_> {
     fn run<T: Target>(self, target: T) {
         let Self { a, b, c, epilogue, rounded } = self;
         let (m, n) = (a.rows, b.cols());
-        b.assert_packed_for(T::LANES);
+        b.assert_packed_for(T::LANES, false);
         assert!(a.segments.is_none(), "patches are multiplied in single precision");
         let depth = b.precision().lanes_for(a.cols);
         let layout = Layout { row_stride: depth, col_stride: 1, segments: 1, segment_len: depth, segment_stride: 0 };
@@ -232,7 +241,7 @@ impl Routine for Bf16Product<'_> {
             if rounded.len() < len {
                 rounded.resize(len, 0.0);
             }
-            round_rows(a, rows.clone(), &mut rounded[..len]);
+            round_rows(a, rows.clone(), depth, &mut rounded[..len]);
             let at = rows.start * n;
             let to = Block { c: &mut c[at..], at, epilogue };
             block::<T, Bf16Pairs>(target, rows.len(), &rounded[..len], layout, b, to, stage);
@@ -240,17 +249,16 @@ impl Routine for Bf16Product<'_> {
     }
 }
 
-/// Rounds some rows of A to pairs of bf16 numbers.
+/// Rounds some rows of A to `depth` pairs of bf16 numbers each, with zeros after the last column.
 #[inline(always)]
-fn round_rows(a: Matrix<'_>, rows: Range<usize>, pairs: &mut [f32]) {
-    let depth = a.cols.div_ceil(2);
+fn round_rows(a: Matrix<'_>, rows: Range<usize>, depth: usize, pairs: &mut [f32]) {
     for (row, pairs) in rows.zip(pairs.chunks_exact_mut(depth.max(1))) {
         let from = &a.data[row * a.row_stride..];
         let at = |j: usize| if j < a.cols { from[j * a.col_stride] } else { 0.0 };
         if a.col_stride == 1 {
             let whole = a.cols / 2;
             for (pair, from) in pairs[..whole].iter_mut().zip(from[..2 * whole].chunks_exact(2)) {
-                *pair = f32::from_bits(u32::from(bf16_bits(from[0])) | u32::from(bf16_bits(from[1])) << 16);
+                *pair = pack::pair(from[0], from[1]);
             }
             pairs[whole..].iter_mut().for_each(|pair| *pair = pack::pair(at(2 * whole), 0.0));
         } else {

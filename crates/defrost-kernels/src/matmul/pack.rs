@@ -1,9 +1,10 @@
 //! B of a product, laid out in the order in which the tiles read it.
 
 use super::tile::LINE;
+use super::units::TILE_STEP;
 use super::{Matrix, PANEL_VECTORS};
-use crate::Kernels;
 use crate::simd::{Routine, Target};
+use crate::{Bf16, Kernels};
 
 /// B of a product, in panels, for one instruction set's vector width.
 ///
@@ -17,6 +18,17 @@ pub struct Packed {
     cols: usize,
     lanes: usize,
     precision: Precision,
+    padding: Padding,
+}
+
+/// What panels are padded to, with zeros.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Padding {
+    /// Whole vectors of columns.
+    #[default]
+    Vectors,
+    /// The blocks of a matrix unit: 32 columns, and a multiple of its step.
+    Blocks,
 }
 
 /// In what a product multiplies; sums are always single-precision.
@@ -51,7 +63,7 @@ pub(super) fn bf16_bits(value: f32) -> u16 {
 
 /// The bits of two bf16 numbers.
 #[inline(always)]
-pub(super) fn pair(low: f32, high: f32) -> f32 {
+pub(crate) fn pair(low: f32, high: f32) -> f32 {
     f32::from_bits(u32::from(bf16_bits(low)) | u32::from(bf16_bits(high)) << 16)
 }
 
@@ -93,8 +105,26 @@ impl Packed {
         self.precision
     }
 
-    pub(super) fn assert_packed_for(&self, lanes: usize) {
-        assert!(self.lanes == lanes || self.data.is_empty(), "B was packed for another instruction set");
+    /// Rows of a panel: of bf16 numbers, pairs.
+    pub(super) fn depth(&self) -> usize {
+        let depth = self.precision.lanes_for(self.rows);
+        match self.padding {
+            Padding::Vectors => depth,
+            Padding::Blocks => depth.next_multiple_of(TILE_STEP),
+        }
+    }
+
+    /// Columns of a panel that begins with `width` columns.
+    fn padded(&self, width: usize) -> usize {
+        match self.padding {
+            Padding::Blocks if width > 0 => PANEL_VECTORS * self.lanes,
+            _ => width.next_multiple_of(self.lanes),
+        }
+    }
+
+    pub(super) fn assert_packed_for(&self, lanes: usize, blocks: bool) {
+        let fits = self.lanes == lanes && (self.padding == Padding::Blocks) == blocks;
+        assert!(fits || self.data.is_empty(), "B was packed for another instruction set");
     }
 
     /// Rows `from..to` of each panel; of a panel of bf16 numbers, pairs of rows.
@@ -102,8 +132,8 @@ impl Packed {
         let step = (PANEL_VECTORS * self.lanes).max(1);
         (0..self.cols).step_by(step).map(move |column| {
             let width = step.min(self.cols - column);
-            let padded = width.next_multiple_of(self.lanes);
-            let start = column * self.precision.lanes_for(self.rows);
+            let padded = self.padded(width);
+            let start = column * self.depth();
             let data = &self.data[start + from * padded..start + to * padded];
             Panel { data, depth: to - from, column, width, next: data.as_ptr_range().end }
         })
@@ -137,10 +167,16 @@ impl Kernels {
     ///
     /// If `b` reaches beyond its data.
     pub fn pack_into(&self, b: Matrix<'_>, precision: Precision, out: &mut Packed) {
-        assert!(b.is_within(), "B reaches beyond its data");
-        out.precision = precision;
-        self.call(Pack { b, out });
+        let blocks = precision == Precision::Bf16 && self.bf16() == Bf16::Tiles;
+        pack(*self, b, precision, if blocks { Padding::Blocks } else { Padding::Vectors }, out);
     }
+}
+
+/// Lays out `b` in `out`.
+pub(super) fn pack(kernels: Kernels, b: Matrix<'_>, precision: Precision, padding: Padding, out: &mut Packed) {
+    assert!(b.is_within(), "B reaches beyond its data");
+    (out.precision, out.padding) = (precision, padding);
+    kernels.call(Pack { b, out });
 }
 
 struct Pack<'a> {
@@ -153,19 +189,23 @@ impl Routine for Pack<'_> {
     fn run<T: Target>(self, _: T) {
         let Self { b, out } = self;
         (out.rows, out.cols, out.lanes) = (b.rows, b.cols, T::LANES);
-        let depth = out.precision.lanes_for(b.rows);
-        out.data.resize(depth * b.cols.next_multiple_of(T::LANES), 0.0);
+        let depth = out.depth();
+        let step = PANEL_VECTORS * T::LANES;
+        out.data.resize(depth * (b.cols / step * step + out.padded(b.cols % step)), 0.0);
         if b.rows == 0 {
             return;
         }
-        let step = PANEL_VECTORS * T::LANES;
+        let rows = out.precision.lanes_for(b.rows);
         for column in (0..b.cols).step_by(step) {
             let width = step.min(b.cols - column);
-            let padded = width.next_multiple_of(T::LANES);
+            let padded = out.padded(width);
             let panel = &mut out.data[column * depth..][..padded * depth];
             let from = &b.data[column * b.col_stride..];
             for (row, to) in panel.chunks_exact_mut(padded).enumerate() {
-                to[width..].fill(0.0);
+                to[if row < rows { width } else { 0 }..].fill(0.0);
+                if row >= rows {
+                    continue;
+                }
                 let to = &mut to[..width];
                 // Neighbouring rows read from the same cache lines, as many as the panel is wide.
                 let values = |row: usize| from[row * b.row_stride..].iter().step_by(b.col_stride.max(1));

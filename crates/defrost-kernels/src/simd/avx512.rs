@@ -136,7 +136,11 @@ impl<const BF16: bool> Simd for Avx512<BF16> {
         // SAFETY: see above; vectors of 64 bytes all.
         unsafe {
             if BF16 {
-                _mm512_dpbf16_ps(c, std::mem::transmute::<__m512, __m512bh>(a), std::mem::transmute::<__m512, __m512bh>(b))
+                _mm512_dpbf16_ps(
+                    c,
+                    std::mem::transmute::<__m512, __m512bh>(a),
+                    std::mem::transmute::<__m512, __m512bh>(b),
+                )
             } else {
                 let ([a_low, a_high], [b_low, b_high]) = (self.halves(a), self.halves(b));
                 _mm512_fmadd_ps(a_low, b_low, _mm512_fmadd_ps(a_high, b_high, c))

@@ -8,6 +8,8 @@
 //! inside a function that is compiled for the instruction set.
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -16,12 +18,45 @@ mod neon;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
+use amx::Amx;
+#[cfg(target_arch = "x86_64")]
 pub(crate) use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub(crate) use avx512::Avx512;
 #[cfg(target_arch = "aarch64")]
 pub(crate) use neon::Neon;
 pub(crate) use portable::Portable;
+
+use crate::matmul::MatrixUnit;
+
+/// The processor's matrix unit, where it has one and the system lets this process use it.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn matrix_unit() -> Option<impl MatrixUnit> {
+    Amx::detect()
+}
+
+/// No such unit is known for this architecture.
+#[cfg(not(target_arch = "x86_64"))]
+pub(crate) fn matrix_unit() -> Option<impl MatrixUnit> {
+    None::<NoUnit>
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[derive(Clone, Copy)]
+enum NoUnit {}
+
+#[cfg(not(target_arch = "x86_64"))]
+impl MatrixUnit for NoUnit {
+    fn begin(self) {
+        match self {}
+    }
+    unsafe fn block(self, _: *const f32, _: usize, _: *const f32, _: usize, _: *mut f32) {
+        match self {}
+    }
+    fn end(self) {
+        match self {}
+    }
+}
 
 /// Lane-wise arithmetic on vectors of `LANES` floats.
 pub(crate) trait Simd: Copy {

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::exec::cpu::{self, Engine};
 use crate::augment::{self, AugmentError, Pipeline};
 use crate::data::{DataOptions, LimitPerClass, Validation};
+use crate::exec::cpu::{self, Engine};
 use crate::image::Resize;
 use crate::settings::Checks;
 

@@ -8,5 +8,5 @@ mod trainer;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use early_stopping::{Best, Decision, EarlyStopping};
 pub use history::{EpochRecord, History, HistoryError, Span};
-pub(crate) use trainer::{apply_gradients, trainable_numbers};
 pub use trainer::{Callback, RowSource, Settings, StagePlan, TrainError, Trained, Validated, train};
+pub(crate) use trainer::{apply_gradients, trainable_numbers};

@@ -112,8 +112,7 @@ impl Context<'_> {
             }
             Op::Multiply => {
                 let gates = &shard.values[unit.inputs[1]];
-                for ((x, y), gate) in
-                    x.chunks_exact(len).zip(y.chunks_exact_mut(len)).zip(gates.chunks_exact(channels))
+                for ((x, y), gate) in x.chunks_exact(len).zip(y.chunks_exact_mut(len)).zip(gates.chunks_exact(channels))
                 {
                     copy_and_change(x, y, channels, |y| k.multiply_channels(y, gate));
                 }

@@ -4,10 +4,10 @@
 
 use defrost_kernels::{Activation as KernelActivation, Depthwise, Matrix, Precision};
 
-use super::{Engine, kernel_activation};
 use super::patches::Patches;
-use super::strips;
 use super::plan::{DepthwiseConvolution, Kind, Place, Plan, Product, SlotPool, Step};
+use super::strips;
+use super::{Engine, kernel_activation};
 use crate::graph::{Activation, Graph, Layer, LayerIndex, Op, conv_padding};
 use crate::tensor::{Params, Tensor};
 
@@ -201,7 +201,8 @@ impl<'a> Fuser<'a> {
             Op::DepthwiseConv2D { .. } => self.depthwise(index),
             Op::Dense { activation } => {
                 let kernel = self.param(layer, "kernel");
-                let weights = self.engine.kernels.pack(Matrix::new(kernel.data(), kernel.shape()[0], kernel.shape()[1]));
+                let weights =
+                    self.engine.kernels.pack(Matrix::new(kernel.data(), kernel.shape()[0], kernel.shape()[1]));
                 let bias = self.param(layer, "bias").data().to_vec();
                 let patches = Patches::of_row(weights.rows());
                 let product = Product { patches, weights, bias, activation: kernel_activation(*activation) };

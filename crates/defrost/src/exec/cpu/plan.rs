@@ -72,29 +72,17 @@ impl Step {
 #[derive(Debug, Clone)]
 pub(super) enum Kind {
     /// `x · scale + shift` for each channel, then the activation.
-    Affine {
-        scale: Vec<f32>,
-        shift: Vec<f32>,
-        activation: Activation,
-    },
+    Affine { scale: Vec<f32>, shift: Vec<f32>, activation: Activation },
     /// A matrix product over gathered patches; for 1×1 and dense layers over the input itself.
     Product(Product),
     /// A convolution of each channel by itself.
     Depthwise(DepthwiseConvolution),
     /// A convolution and the depthwise one after it, some rows at a time, so that the value between them stays in the cache.
-    Strips {
-        first: Product,
-        second: DepthwiseConvolution,
-    },
+    Strips { first: Product, second: DepthwiseConvolution },
     /// Mean over height and width.
-    Pool {
-        positions: usize,
-        channels: usize,
-    },
+    Pool { positions: usize, channels: usize },
     /// `x · gate`
-    Multiply {
-        channels: usize,
-    },
+    Multiply { channels: usize },
     /// `a + b`
     Add,
     /// Zeros around a picture.

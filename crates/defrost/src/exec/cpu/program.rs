@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use defrost_kernels::{Depthwise, Epilogue, Kernels, Matrix};
 
-use super::{Engine, fuse};
 use super::plan::{DepthwiseConvolution, Kind, Place, Plan, Product, Step};
 use super::strips::{self, Strip};
+use super::{Engine, fuse};
 use crate::graph::{Graph, Tap};
 use crate::tensor::Params;
 

@@ -254,7 +254,8 @@ impl Tail {
         let mut gradient = shard.buffer(shard.values[last].len());
         let logits = &shard.values[last];
         let pictures = logits.chunks_exact(classes).zip(gradient.chunks_exact_mut(classes));
-        let losses = (shard.first..).zip(pictures).map(|(number, (logits, gradient))| objective(number, logits, gradient));
+        let losses =
+            (shard.first..).zip(pictures).map(|(number, (logits, gradient))| objective(number, logits, gradient));
         output.losses.extend(losses);
         output.logits.extend_from_slice(logits);
         shard.gradients[last] = gradient;
@@ -378,8 +379,7 @@ fn absorb_normalizations(graph: &Graph, units: &mut [Unit]) {
         if let Some(depthwise) = &mut units[*last].depthwise {
             let input = &graph.layers()[units[number].index].output_shape;
             (depthwise.height, depthwise.width) = (input[0], input[1]);
-            (depthwise.pad_top, depthwise.pad_left) =
-                (depthwise.pad_top + padding[0], depthwise.pad_left + padding[2]);
+            (depthwise.pad_top, depthwise.pad_left) = (depthwise.pad_top + padding[0], depthwise.pad_left + padding[2]);
         }
     }
 }
