@@ -15,6 +15,7 @@ fn help_is_short_and_has_examples() {
         "schedule",
         "recipe",
         "backbones",
+        "bench",
         "cache",
         "completions",
     ] {
@@ -261,4 +262,35 @@ fn a_damaged_archive_is_the_users_mistake() {
     let program = Program::new();
     defrost::fs::write_atomic(&program.path().join("x.tar"), b"no archive").unwrap();
     assert!(program.mistake(&["train", "x.tar"]).contains("x.tar can't be read as a tar archive"));
+}
+
+#[test]
+fn a_bench_measures_speed_and_prints_the_plan() {
+    let program = Program::new();
+    let speed = program.json(&["bench", "mobilenet_v2_0.35", "--threads", "1", "--json"]);
+    for field in ["forward_images_per_second", "train_images_per_second", "arena_bytes"] {
+        assert!(speed[field].as_f64().unwrap() > 0.0, "{field}: {speed}");
+    }
+    assert_eq!((&speed["precision"], &speed["threads"], &speed["cut"]), (&"f32".into(), &1.into(), &"last=30".into()));
+    let plan = program.json(&["bench", "mobilenet_v2_0.35", "--plan", "--json"]);
+    let steps = plan["plan"].as_array().unwrap();
+    let multiply_adds: u64 = steps.iter().map(|step| step["multiply_adds"].as_u64().unwrap()).sum();
+    assert!(steps.len() > 20 && multiply_adds > 50_000_000, "{multiply_adds}");
+    let table = program.stdout(&["bench", "mobilenet_v2_0.35", "--plan"]);
+    assert_eq!(table.lines().count(), steps.len() + 2);
+}
+
+#[test]
+fn the_instruction_set_can_be_forced() {
+    let program = Program::new();
+    let plan = |isa: &str| {
+        let mut command = program.command(&["bench", "mobilenet_v2_0.35", "--threads", "1", "--json"]);
+        command.env("DEFROST_ISA", isa).output().unwrap()
+    };
+    let portable: serde_json::Value = serde_json::from_slice(&plan("portable").stdout).unwrap();
+    assert_eq!(portable["isa"], "portable");
+    let unknown = plan("avx9");
+    assert_eq!(unknown.status.code(), Some(1));
+    let message = String::from_utf8(unknown.stderr).unwrap();
+    assert!(message.contains("avx9") && message.contains("portable"), "{message}");
 }

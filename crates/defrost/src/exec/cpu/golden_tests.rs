@@ -1,13 +1,17 @@
 //! Forward passes against Keras and PyTorch.
 
-use super::{BatchNormMode, Engine, Program, Tail};
+use super::{BatchNormMode, Engine, Isa, Kernels, Precision, Program, Tail};
 use crate::backbone::{self, InputRange};
 use crate::goldens::{self, apart};
 use crate::graph::{CutPoint, Graph, Tap};
 use crate::tensor::Params;
 
 fn run(graph: &Graph, params: &Params, to: usize, picture: &[f32]) -> Vec<f32> {
-    let program = Program::new(graph, params, Tap(0), Tap(to), Engine::default());
+    run_on(Engine::default(), graph, params, to, picture)
+}
+
+fn run_on(engine: Engine, graph: &Graph, params: &Params, to: usize, picture: &[f32]) -> Vec<f32> {
+    let program = Program::new(graph, params, Tap(0), Tap(to), engine);
     let mut output = vec![0.0; program.output_len()];
     program.run(picture, &mut program.arena(), &mut output);
     output
@@ -110,4 +114,40 @@ fn lite0_gives_pytorchs_features_of_photographs() {
         tried += 1;
     }
     assert_eq!(tried, 6);
+}
+
+/// `Σ a·b / (|a|·|b|)`
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+#[test]
+fn every_instruction_set_gives_keras_features() {
+    let golden = goldens::tensors("forward/b0.safetensors");
+    let graph = backbone::find("efficientnet_b0").unwrap().graph(224);
+    let params = goldens::weights(&graph, 0, goldens::B0_GAIN);
+    let picture = goldens::picture("image/0", 224, 32);
+    let mut tried = 0;
+    for kernels in Isa::ALL.into_iter().filter_map(Kernels::with) {
+        let engine = Engine { kernels, precision: Precision::F32 };
+        let output = run_on(engine, &graph, &params, graph.len() - 1, &picture);
+        assert_close(kernels.isa().name(), &output, golden["output0"].data());
+        tried += 1;
+    }
+    assert!(tried >= 1);
+}
+
+/// The bound that the documents state: a cosine of at least 0.999 to the features in single precision.
+#[test]
+fn bf16_features_point_the_same_way() {
+    let graph = backbone::find("efficientnet_b0").unwrap().graph(224);
+    let params = goldens::weights(&graph, 0, goldens::B0_GAIN);
+    for number in 0..2 {
+        let picture = goldens::picture(&format!("image/{number}"), 224, 32);
+        let features =
+            |precision| pooled(&run_on(Engine::new(precision), &graph, &params, graph.len() - 1, &picture), 1280);
+        let cosine = cosine(&features(Precision::F32), &features(Precision::Bf16));
+        assert!((0.999..1.0).contains(&cosine), "picture {number}: {cosine}");
+    }
 }

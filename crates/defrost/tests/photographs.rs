@@ -1,6 +1,6 @@
 //! Checks that need files too large for the repository: real photographs and MobileNetV2's weights.
 //!
-//! `tools/check-shared FOLDER` runs them.
+//! `tools/check-photographs FOLDER` runs them.
 
 #![expect(clippy::unwrap_used, reason = "the helpers of a test fail as the test does")]
 
@@ -9,32 +9,32 @@ use std::io::Read;
 use std::path::PathBuf;
 
 use defrost::backbone;
-use defrost::exec::cpu::Program;
+use defrost::exec::cpu::{Engine, Precision, Program};
 use defrost::graph::{Graph, Tap};
 use defrost::image::{self, Limits, Picture, Resize};
 use defrost::tensor::Params;
 use defrost::weights::{from_safetensors, load, load_bytes};
 use sha2::{Digest, Sha256};
 
-/// The folder given to `tools/check-shared`.
-fn shared() -> PathBuf {
+/// The folder given to `tools/check-photographs`.
+fn folder() -> PathBuf {
     #[expect(clippy::disallowed_methods, reason = "a test's only way to a folder of the caller's")]
-    let folder = std::env::var("DEFROST_SHARED").expect("run these tests with tools/check-shared FOLDER");
+    let folder = std::env::var("DEFROST_PHOTOGRAPHS").expect("run these tests with tools/check-photographs FOLDER");
     PathBuf::from(folder)
 }
 
 fn tensors(path: &str) -> Params {
-    let path = shared().join(path);
+    let path = folder().join(path);
     from_safetensors(path.to_str().unwrap(), &std::fs::read(&path).unwrap()).unwrap()
 }
 
-fn files_of_flowers(wanted: &[String]) -> BTreeMap<String, Vec<u8>> {
-    let mut archive = tar::Archive::new(std::fs::File::open(shared().join("data/flowers.tar")).unwrap());
+fn files_of_flowers(wanted: impl Fn(&str) -> bool) -> BTreeMap<String, Vec<u8>> {
+    let mut archive = tar::Archive::new(std::fs::File::open(folder().join("data/flowers.tar")).unwrap());
     let mut found = BTreeMap::new();
     for entry in archive.entries().unwrap() {
         let mut entry = entry.unwrap();
         let name = entry.path().unwrap().display().to_string();
-        if wanted.contains(&name) {
+        if wanted(&name) {
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).unwrap();
             found.insert(name, bytes);
@@ -44,7 +44,11 @@ fn files_of_flowers(wanted: &[String]) -> BTreeMap<String, Vec<u8>> {
 }
 
 fn pooled(graph: &Graph, params: &Params, pixels: &[f32]) -> Vec<f32> {
-    let output = run(graph, params, graph.len() - 1, pixels);
+    pooled_on(Engine::default(), graph, params, pixels)
+}
+
+fn pooled_on(engine: Engine, graph: &Graph, params: &Params, pixels: &[f32]) -> Vec<f32> {
+    let output = run_on(engine, graph, params, graph.len() - 1, pixels);
     let channels = graph.output_shape()[2];
     let rows = (output.len() / channels) as f64;
     (0..channels)
@@ -53,7 +57,11 @@ fn pooled(graph: &Graph, params: &Params, pixels: &[f32]) -> Vec<f32> {
 }
 
 fn run(graph: &Graph, params: &Params, to: usize, pixels: &[f32]) -> Vec<f32> {
-    let program = Program::new(graph, params, Tap(0), Tap(to), defrost::exec::cpu::Engine::default());
+    run_on(Engine::default(), graph, params, to, pixels)
+}
+
+fn run_on(engine: Engine, graph: &Graph, params: &Params, to: usize, pixels: &[f32]) -> Vec<f32> {
+    let program = Program::new(graph, params, Tap(0), Tap(to), engine);
     let mut output = vec![0.0; program.output_len()];
     program.run(pixels, &mut program.arena(), &mut output);
     output
@@ -85,15 +93,15 @@ fn ranked(features: &[f32], predictions: &Params) -> Vec<usize> {
 }
 
 #[test]
-#[ignore = "needs flowers.tar and the ImageNet classifier: run tools/check-shared FOLDER"]
+#[ignore = "needs flowers.tar and the ImageNet classifier: run tools/check-photographs FOLDER"]
 fn ten_photographs_through_our_own_decoder() {
     let exact = cfg!(feature = "turbojpeg");
     let golden = tensors("goldens/lite0/lite0.safetensors");
     let predictions = tensors("weights/efficientnet_lite0_predictions.safetensors");
-    let text = std::fs::read(shared().join("goldens/lite0/photos.json")).unwrap();
+    let text = std::fs::read(folder().join("goldens/lite0/photos.json")).unwrap();
     let photos: Vec<serde_json::Value> = serde_json::from_slice(&text).unwrap();
     let names: Vec<String> = photos.iter().map(|photo| photo["path"].as_str().unwrap().to_owned()).collect();
-    let files = files_of_flowers(&names);
+    let files = files_of_flowers(|name| names.iter().any(|own| own == name));
     let backbone = backbone::find(backbone::DEFAULT).unwrap();
     let graph = backbone.graph(224);
     let params = load_bytes("lite0", defrost_weights::efficientnet_lite0(), &graph, &|_| None).unwrap().params;
@@ -134,12 +142,12 @@ fn ten_photographs_through_our_own_decoder() {
 }
 
 #[test]
-#[ignore = "needs MobileNetV2's weights: run tools/check-shared FOLDER"]
+#[ignore = "needs MobileNetV2's weights: run tools/check-photographs FOLDER"]
 fn mobilenet_v2_gives_keras_features() {
     let golden = tensors("goldens/forward/mobilenet_v2_0.35.safetensors");
     let backbone = backbone::find("mobilenet_v2_0.35").unwrap();
     let graph = backbone.graph(224);
-    let read = |name: &str| load(&shared().join("weights").join(name), &graph, &|_| None).unwrap().params;
+    let read = |name: &str| load(&folder().join("weights").join(name), &graph, &|_| None).unwrap().params;
     let params = read("mobilenet_v2_0.35_224_notop.h5");
     assert_eq!(params, read("mobilenet_v2_0.35_224_notop.safetensors"));
 
@@ -173,4 +181,27 @@ fn mobilenet_v2_gives_keras_features() {
             assert!(tried > 10);
         }
     }
+}
+
+/// The bound that the documents state for bf16: the cosine of each picture's features to those in single precision.
+#[test]
+#[ignore = "needs flowers.tar: run tools/check-photographs FOLDER"]
+fn bf16_features_of_photographs_point_the_same_way() {
+    let backbone = backbone::find(backbone::DEFAULT).unwrap();
+    let graph = backbone.graph(224);
+    let params = load_bytes("lite0", defrost_weights::efficientnet_lite0(), &graph, &|_| None).unwrap().params;
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
+    let mut cosines = Vec::new();
+    for bytes in files_of_flowers(|name| name.contains("val/") && name.ends_with(".jpg")).values() {
+        let picture = image::decode(bytes, &Limits::default()).unwrap();
+        let mut pixels = image::resize(&picture, 224, 224, Resize::Bilinear);
+        backbone.input.apply(&mut pixels);
+        let [a, b] = [Precision::F32, Precision::Bf16]
+            .map(|precision| pooled_on(Engine::new(precision), &graph, &params, &pixels));
+        cosines.push(dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt());
+    }
+    let mean = cosines.iter().sum::<f64>() / cosines.len() as f64;
+    let least = cosines.iter().copied().fold(1.0, f64::min);
+    println!("{} photographs: mean cosine {mean:.6}, the least {least:.6}", cosines.len());
+    assert!(cosines.len() == 200 && mean >= 0.999);
 }
