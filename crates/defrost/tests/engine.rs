@@ -1,5 +1,7 @@
 //! What the frozen forward pass takes of the machine: no allocation for a picture, and little memory for a thread.
 
+#![expect(clippy::unwrap_used, reason = "the helpers of a test fail as the test does")]
+
 use defrost::backbone;
 use defrost::exec::cpu::{Engine, Precision, Program};
 use defrost::graph::Tap;
