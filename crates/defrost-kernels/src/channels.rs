@@ -66,6 +66,42 @@ impl Kernels {
         self.call(MultiplyChannels { x, gate });
     }
 
+    /// `y[r, c] = x[r, c] · gate[c]`
+    ///
+    /// # Panics
+    ///
+    /// If `x` and `y` differ in length, or are no whole number of rows of `gate.len()`.
+    pub fn multiply_channels_into(&self, x: &[f32], gate: &[f32], y: &mut [f32]) {
+        assert_eq!(x.len(), y.len(), "`x` and `y` must have the same length");
+        assert_rows(x.len(), gate.len());
+        self.call(MultiplyChannelsInto { x, gate, y });
+    }
+
+    /// The gradient of [`multiply_channels_into`](Self::multiply_channels_into): `dgate[c] += Σ_r x[r, c] · dy[r, c]`, then
+    /// `dy[r, c] = dy[r, c] · gate[c]`, which is the gradient by `x`.
+    ///
+    /// # Panics
+    ///
+    /// If `gate` and `dgate` differ in length, or `x` and `dy`, or those are no whole number of rows of `gate.len()`.
+    pub fn multiply_channels_gradient(&self, x: &[f32], gate: &[f32], dy: &mut [f32], dgate: &mut [f32]) {
+        assert_eq!(gate.len(), dgate.len(), "`gate` and `dgate` must have the same length");
+        assert_eq!(x.len(), dy.len(), "`x` and `dy` must have the same length");
+        assert_rows(x.len(), gate.len());
+        self.call(MultiplyChannelsGradient { x, gate, dy, dgate });
+    }
+
+    /// `y[r, c] += row[c]`
+    ///
+    /// # Panics
+    ///
+    /// If `y` is no whole number of rows of `row.len()`.
+    pub fn add_row(&self, y: &mut [f32], row: &[f32]) {
+        assert_rows(y.len(), row.len());
+        for y in y.chunks_exact_mut(row.len().max(1)) {
+            self.add_assign(y, row);
+        }
+    }
+
     /// `out[c] += Σ_r x[r, c]`
     ///
     /// # Panics
@@ -248,6 +284,73 @@ impl Step for MultiplyChannels<'_> {
         unsafe {
             let x = self.x.as_mut_ptr().add(at);
             s.store(x, s.mul(s.load(x), s.load(self.gate.as_ptr().add(at))));
+        }
+    }
+}
+
+struct MultiplyChannelsInto<'a> {
+    x: &'a [f32],
+    gate: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl Routine for MultiplyChannelsInto<'_> {
+    #[inline(always)]
+    fn run<T: Target>(self, target: T) {
+        let Self { x, gate, y } = self;
+        let channels = gate.len().max(1);
+        for (x, y) in x.chunks_exact(channels).zip(y.chunks_exact_mut(channels)) {
+            // SAFETY: the step stays within the rows, and `gate` is as long.
+            unsafe { sweep(target, gate.len(), &mut MultiplyChannelsInto { x, gate, y }) };
+        }
+    }
+}
+
+impl Step for MultiplyChannelsInto<'_> {
+    #[inline(always)]
+    unsafe fn step<S: Simd>(&mut self, s: S, at: usize) {
+        // SAFETY: the caller keeps the vector within a row.
+        unsafe {
+            let product = s.mul(s.load(self.x.as_ptr().add(at)), s.load(self.gate.as_ptr().add(at)));
+            s.store(self.y.as_mut_ptr().add(at), product);
+        }
+    }
+}
+
+struct MultiplyChannelsGradient<'a> {
+    x: &'a [f32],
+    gate: &'a [f32],
+    dy: &'a mut [f32],
+    dgate: &'a mut [f32],
+}
+
+impl Routine for MultiplyChannelsGradient<'_> {
+    #[inline(always)]
+    fn run<T: Target>(self, target: T) {
+        let Self { x, gate, dy, dgate } = self;
+        let block = (BLOCK_ROWS * gate.len()).max(1);
+        for (x, dy) in x.chunks(block).zip(dy.chunks_mut(block)) {
+            // SAFETY: the step takes the vectors at the same channel of each row of the blocks, which are as long.
+            unsafe { sweep(target, gate.len(), &mut MultiplyChannelsGradient { x, gate, dy, dgate }) };
+        }
+    }
+}
+
+impl Step for MultiplyChannelsGradient<'_> {
+    #[inline(always)]
+    unsafe fn step<S: Simd>(&mut self, s: S, at: usize) {
+        let channels = self.gate.len();
+        // SAFETY: the caller keeps the vector within the channels, and `x` and `dy` are whole rows.
+        unsafe {
+            let (gate, dgate) = (s.load(self.gate.as_ptr().add(at)), self.dgate.as_mut_ptr().add(at));
+            let mut sum = s.load(dgate);
+            for row in 0..self.x.len() / channels {
+                let (x, dy) = (self.x.as_ptr().add(row * channels + at), self.dy.as_mut_ptr().add(row * channels + at));
+                let gradient = s.load(dy);
+                sum = s.mul_add(s.load(x), gradient, sum);
+                s.store(dy, s.mul(gradient, gate));
+            }
+            s.store(dgate, sum);
         }
     }
 }

@@ -142,6 +142,14 @@ proptest! {
             assert_close(&dot, &dots, 1e-5, &what);
             let y = applied(&|y| kernels.multiply_channels(y, &scale));
             assert_close(&y, &map(&|i, c| a64[i] * scale64[c]), 1e-6, &what);
+            let y = applied(&|y| kernels.multiply_channels_into(&b, &scale, y));
+            assert_close(&y, &map(&|i, c| b64[i] * scale64[c]), 1e-6, &what);
+            let (mut dy, mut dgate) = (b.clone(), shift.clone());
+            kernels.multiply_channels_gradient(&a, &scale, &mut dy, &mut dgate);
+            assert_close(&dy, &map(&|i, c| b64[i] * scale64[c]), 1e-6, &what);
+            assert_close(&dgate, &total(&|i| a64[i] * b64[i]), 1e-5, &what);
+            let y = applied(&|y| kernels.add_row(y, &scale));
+            assert_close(&y, &map(&|i, c| a64[i] + scale64[c]), 1e-6, &what);
             let y = applied(&|y| kernels.add_assign(y, &b));
             assert_close(&y, &map(&|i, _| a64[i] + b64[i]), 1e-6, &what);
             let y = applied(&|y| kernels.add_scaled(y, &b, factor));

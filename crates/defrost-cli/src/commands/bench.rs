@@ -49,13 +49,13 @@ struct PlanRow<'a> {
 const CLASSES: usize = 5;
 
 pub(super) fn run(args: &args::Bench, terminal: &Terminal) -> Result<(), Failure> {
+    if let Some(threads) = args.threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Failure::system)?;
+    }
     let words = terminal.words;
     let backbone = backbone::find(&args.backbone)?;
     let mut model = Model::new(backbone, Layout::Pretrained, backbone.input_size, &Head::default(), CLASSES, 0);
     model.locate(&args.cut)?;
-    if let Some(threads) = args.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Failure::system)?;
-    }
     let engine = match args.precision.as_str() {
         "bf16" => Precision::Bf16.engine(),
         _ => Precision::F32.engine(),

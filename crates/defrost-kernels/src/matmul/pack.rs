@@ -3,7 +3,7 @@
 use super::tile::LINE;
 use super::units::TILE_STEP;
 use super::{Matrix, PANEL_VECTORS};
-use crate::simd::{Routine, Target};
+use crate::simd::{Routine, Simd, Step, Target, sweep};
 use crate::{Bf16, Kernels};
 
 /// B of a product, in panels, for one instruction set's vector width.
@@ -186,7 +186,7 @@ struct Pack<'a> {
 
 impl Routine for Pack<'_> {
     #[inline(always)]
-    fn run<T: Target>(self, _: T) {
+    fn run<T: Target>(self, target: T) {
         let Self { b, out } = self;
         (out.rows, out.cols, out.lanes) = (b.rows, b.cols, T::LANES);
         let depth = out.depth();
@@ -211,9 +211,15 @@ impl Routine for Pack<'_> {
                 let values = |row: usize| from[row * b.row_stride..].iter().step_by(b.col_stride.max(1));
                 match out.precision {
                     Precision::F32 if b.col_stride == 1 => {
-                        to.copy_from_slice(&from[row * b.row_stride..][..width]);
+                        let from = &from[row * b.row_stride..][..width];
+                        // SAFETY: the steps stay within the width, which both slices have.
+                        unsafe { sweep(target, width, &mut CopyRow { from, to }) };
                     }
                     Precision::F32 => to.iter_mut().zip(values(row)).for_each(|(to, &value)| *to = value),
+                    Precision::Bf16 if b.col_stride == 1 && 2 * row + 1 < b.rows => {
+                        let [low, high] = [2 * row, 2 * row + 1].map(|row| &from[row * b.row_stride..][..width]);
+                        to.iter_mut().zip(low).zip(high).for_each(|((to, &low), &high)| *to = pair(low, high));
+                    }
                     Precision::Bf16 => {
                         to.iter_mut().zip(values(2 * row)).for_each(|(to, &value)| *to = value);
                         if 2 * row + 1 < b.rows {
@@ -225,5 +231,18 @@ impl Routine for Pack<'_> {
                 }
             }
         }
+    }
+}
+
+struct CopyRow<'a> {
+    from: &'a [f32],
+    to: &'a mut [f32],
+}
+
+impl Step for CopyRow<'_> {
+    #[inline(always)]
+    unsafe fn step<S: Simd>(&mut self, s: S, at: usize) {
+        // SAFETY: the caller keeps the vector within both slices.
+        unsafe { s.store(self.to.as_mut_ptr().add(at), s.load(self.from.as_ptr().add(at))) };
     }
 }

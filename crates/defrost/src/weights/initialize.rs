@@ -3,6 +3,8 @@
 //! Invariant: each tensor has a random stream of its own, named after it, so that its values depend on the seed and its name
 //! alone, not on the layers around it.
 
+use rayon::prelude::*;
+
 use crate::graph::{Graph, Initializer, Param};
 use crate::rng::Stream;
 use crate::tensor::{Params, Tensor};
@@ -12,8 +14,9 @@ const TRUNCATED_STD: f64 = 0.879_625_661_034_239_8;
 
 /// Draws start values for every parameter of `graph`, each by its [`Initializer`].
 pub fn initialize(graph: &Graph, seed: u64) -> Params {
-    graph
-        .params()
+    let params: Vec<_> = graph.params().collect();
+    params
+        .into_par_iter()
         .map(|(layer, param)| {
             let name = layer.param_name(param);
             let values = draw(param, &mut Stream::new(seed, &format!("initialize/{name}"), &[]));

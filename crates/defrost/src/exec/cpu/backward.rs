@@ -4,8 +4,9 @@ use defrost_kernels::{Activation as KernelActivation, Epilogue, Matrix, Precisio
 
 use super::kernel_activation;
 use super::patches::Patches;
-use super::shard::{BatchGradient, BatchMoments, Context, Normalization, Shard, Unit};
+use super::shard::{BatchGradient, BatchMoments, Context, Shard};
 use super::strips::{self, Strip};
+use super::units::{Normalization, Unit};
 use crate::graph::{Layer, Op};
 
 /// Bytes of the rows of a product's gradients that are taken together: a part of the second-level cache.
@@ -90,32 +91,30 @@ impl Context<'_> {
                 let input_len = shard.values[input].len() / samples;
                 let share = 1.0 / (input_len / channels) as f32;
                 dy.iter_mut().for_each(|dy| *dy *= share);
-                let mut dx = shard.buffer(samples * input_len);
-                for (dx, dy) in dx.chunks_exact_mut(input_len).zip(dy.chunks_exact(channels)) {
-                    dx.chunks_exact_mut(channels).for_each(|row| row.copy_from_slice(dy));
+                if shard.gradients[input].is_empty() {
+                    shard.gradients[input] = shard.zeros(samples * input_len);
                 }
-                shard.arrive(input, dx, k);
+                for (dx, dy) in shard.gradients[input].chunks_exact_mut(input_len).zip(dy.chunks_exact(channels)) {
+                    k.add_row(dx, dy);
+                }
                 shard.keep(dy);
             }
             Op::Multiply => {
                 let gate = unit.inputs[1];
-                if unit.passes_gradient[1] {
-                    let mut dgate = shard.zeros(samples * channels);
-                    let x = &shard.values[input];
-                    for ((x, dy), dgate) in
-                        x.chunks_exact(len).zip(dy.chunks_exact(len)).zip(dgate.chunks_exact_mut(channels))
-                    {
-                        k.dot_rows(x, dy, channels, dgate);
-                    }
-                    shard.arrive(gate, dgate, k);
+                let mut dgate = shard.zeros(samples * channels);
+                let pictures = shard.values[input].chunks_exact(len).zip(shard.values[gate].chunks_exact(channels));
+                let gradients = dy.chunks_exact_mut(len).zip(dgate.chunks_exact_mut(channels));
+                for ((x, gate), (dy, dgate)) in pictures.zip(gradients) {
+                    k.multiply_channels_gradient(x, gate, dy, dgate);
                 }
-                if unit.passes_gradient[0] {
-                    for (dy, gate) in dy.chunks_exact_mut(len).zip(shard.values[gate].chunks_exact(channels)) {
-                        k.multiply_channels(dy, gate);
+                for (input, gradient, passes) in
+                    [(gate, dgate, unit.passes_gradient[1]), (input, dy, unit.passes_gradient[0])]
+                {
+                    if passes {
+                        shard.arrive(input, gradient, k);
+                    } else {
+                        shard.keep(gradient);
                     }
-                    shard.arrive(input, dy, k);
-                } else {
-                    shard.keep(dy);
                 }
             }
             Op::Add => {

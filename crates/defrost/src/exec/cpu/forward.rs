@@ -1,11 +1,14 @@
 //! One layer of the tail over one shard, forward.
 
+use std::ops::Range;
+
 use defrost_kernels::{Activation as KernelActivation, Depthwise, Epilogue, Kernels, Matrix};
 
 use super::kernel_activation;
 use super::patches::Patches;
-use super::shard::{BatchMoments, Context, Mode, Normalization, Shard, Unit};
+use super::shard::{BatchMoments, Context, Mode, Shard};
 use super::strips::{self, Strip};
+use super::units::{Normalization, Unit};
 use crate::graph::{Activation, Op};
 use crate::rng::Stream;
 
@@ -114,7 +117,7 @@ impl Context<'_> {
                 let gates = &shard.values[unit.inputs[1]];
                 for ((x, y), gate) in x.chunks_exact(len).zip(y.chunks_exact_mut(len)).zip(gates.chunks_exact(channels))
                 {
-                    copy_and_change(x, y, channels, |y| k.multiply_channels(y, gate));
+                    k.multiply_channels_into(x, gate, y);
                 }
             }
             Op::Add => {
@@ -161,20 +164,13 @@ fn normalized_depthwise(
 ) {
     let Normalization { scale, shift, activation, .. } = normalization;
     let (row, out_row) = (shape.width * shape.channels, shape.out_width * shape.channels);
-    let mut held = 0..0;
-    for Strip { inputs, outputs, window } in strips::by_outputs(shape) {
-        let kept = held.end.max(inputs.start) - inputs.start;
-        if kept > 0 {
-            let from = inputs.start - held.start;
-            strip.copy_within(from * row..(from + kept) * row, 0);
-        }
-        let strip = &mut strip[..inputs.len() * row];
-        let new = &x[(inputs.start + kept) * row..inputs.end * row];
-        k.scale_shift_into(new, scale, shift, *activation, &mut strip[kept * row..]);
+    let make = |rows: Range<usize>, strip: &mut [f32]| {
+        k.scale_shift_into(&x[rows.start * row..rows.end * row], scale, shift, *activation, strip);
+    };
+    strips::walk(shape, strip, make, |Strip { outputs, window, .. }, strip| {
         let y = &mut y[outputs.start * out_row..outputs.end * out_row];
-        k.depthwise(&window, strip, kernel, None, KernelActivation::Linear, y, None);
-        held = inputs;
-    }
+        k.depthwise(window, strip, kernel, None, KernelActivation::Linear, y, None);
+    });
 }
 
 /// Elements that are copied before they are changed: they are then still in the nearest cache.

@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::shard::{BatchGradient, BatchMoments, Context, Shard, Unit};
+use super::shard::{BatchGradient, BatchMoments, Context, Shard};
 use super::tail::{Objective, ShardOutput, Tail};
+use super::units::Unit;
 use crate::graph::Op;
 use crate::tensor::Params;
 

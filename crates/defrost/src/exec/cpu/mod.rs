@@ -17,6 +17,7 @@ mod strips;
 mod tail;
 #[cfg(test)]
 mod training_tests;
+mod units;
 
 pub use defrost_kernels::{Bf16, Isa, Kernels, Precision};
 pub use program::{Arena, Program, StepInfo};

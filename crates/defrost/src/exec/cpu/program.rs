@@ -135,22 +135,13 @@ impl Program {
                 let mut sums = begin_means(&mut means, second.shape.channels);
                 let x = padded(first, x, &mut arena.padded);
                 let g = &second.shape;
-                let (row, out_row) = (g.width * g.channels, g.out_width * g.channels);
-                let mut held = Range::<usize>::default();
-                for Strip { inputs, outputs, window } in strips::by_outputs(g) {
-                    // What the last strip has computed already moves to the front.
-                    let kept = held.end.saturating_sub(inputs.start);
-                    if kept > 0 {
-                        let from = inputs.start - held.start;
-                        arena.strip.copy_within(from * row..(from + kept) * row, 0);
-                    }
-                    let strip = &mut arena.strip[..inputs.len() * row];
-                    let missing = inputs.start + kept..inputs.end;
-                    self.product_rows(first, x, missing, None, &mut arena.rounded, &mut strip[kept * row..]);
+                let out_row = g.out_width * g.channels;
+                let Arena { strip, rounded, .. } = arena;
+                let make = |rows, strip: &mut [f32]| self.product_rows(first, x, rows, None, rounded, strip);
+                strips::walk(g, strip, make, |Strip { outputs, window, .. }, strip| {
                     let y = &mut y[outputs.start * out_row..outputs.end * out_row];
-                    self.depthwise_rows(second, &window, strip, y, sums.as_deref_mut());
-                    held = inputs;
-                }
+                    self.depthwise_rows(second, window, strip, y, sums.as_deref_mut());
+                });
                 finish_means(sums, g);
             }
             Kind::Pool { positions, channels } => {

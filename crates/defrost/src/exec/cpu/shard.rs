@@ -3,12 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use defrost_kernels::{Activation, Depthwise, Kernels, Matrix, Packed, Precision};
+use defrost_kernels::{Kernels, Packed};
 
-use super::Engine;
-use super::fuse::batch_norm_affine;
-use super::patches::Patches;
-use crate::graph::{Graph, Layer, LayerIndex, Op};
+use crate::graph::{Graph, Layer};
 use crate::tensor::Params;
 
 /// Values and gradients of one shard, by layer counted from the tap; buffers are kept from step to step.
@@ -126,110 +123,6 @@ pub(super) enum Mode {
 pub(super) struct BatchMoments {
     pub(super) mean: Vec<f32>,
     pub(super) inverse_deviation: Vec<f32>,
-}
-
-/// What one layer of the tail needs to run.
-#[derive(Debug, Clone)]
-pub(super) struct Unit {
-    /// Its index in the graph.
-    pub(super) index: LayerIndex,
-    /// Its inputs, counted from the tap.
-    pub(super) inputs: Vec<usize>,
-    /// Whether a gradient must reach each input.
-    pub(super) passes_gradient: Vec<bool>,
-    /// Whether a gradient by its output is needed at all.
-    pub(super) needs_gradient: bool,
-    /// Numbers of its parameters among those that train, by name.
-    pub(super) trainable: Vec<(&'static str, usize)>,
-    /// Whether BatchNorm takes the batch's own moments in training.
-    pub(super) batch_statistics: bool,
-    /// A BatchNorm by moving statistics that this unit computes: itself, or the one before it.
-    pub(super) normalization: Option<Normalization>,
-    /// The shape of a depthwise convolution, the padding before it included where that is absorbed.
-    pub(super) depthwise: Option<Depthwise>,
-    /// Whether the next unit computes this one.
-    pub(super) is_absorbed: bool,
-    /// The kernel as the right-hand side of the forward product, and transposed for the input's gradient.
-    pub(super) kernel: Packed,
-    pub(super) kernel_transposed: Packed,
-}
-
-impl Unit {
-    pub(super) fn trainable(&self, name: &str) -> Option<usize> {
-        self.trainable.iter().find(|(own, _)| *own == name).map(|(_, number)| *number)
-    }
-
-    /// The shape of a depthwise unit.
-    pub(super) fn depthwise_shape(&self) -> &Depthwise {
-        self.depthwise.as_ref().unwrap_or_else(|| unreachable!("only depthwise convolutions have such a shape"))
-    }
-
-    /// Whether a step of training changes what it computes with.
-    pub(super) fn has_trainable(&self) -> bool {
-        let normalization = self.normalization.as_ref();
-        !self.trainable.is_empty() || normalization.is_some_and(|normalization| normalization.trainable.is_some())
-    }
-
-    /// Packs the kernel anew, after it changed, and takes the factors of a BatchNorm.
-    pub(super) fn pack(&mut self, graph: &Graph, params: &Params, engine: Engine) {
-        if let Some(normalization) = &mut self.normalization {
-            normalization.read(graph, params);
-        }
-        let layer = &graph.layers()[self.index];
-        if !matches!(layer.op, Op::Conv2D { .. } | Op::Dense { .. }) {
-            return;
-        }
-        let kernel = &params[&format!("{}/kernel", layer.name)];
-        let columns = kernel.shape().last().copied().unwrap_or(1);
-        let matrix = Matrix::new(kernel.data(), kernel.data().len() / columns, columns);
-        let precision = product_precision(graph, self.index, engine.precision);
-        engine.kernels.pack_into(matrix, precision, &mut self.kernel);
-        if self.passes_gradient[0] {
-            engine.kernels.pack_into(matrix.transposed(), precision, &mut self.kernel_transposed);
-        }
-    }
-}
-
-/// In what the products of layer `index` multiply: as asked for where they are 1×1 convolutions of several positions.
-pub(super) fn product_precision(graph: &Graph, index: LayerIndex, asked: Precision) -> Precision {
-    let layer = &graph.layers()[index];
-    match layer.op {
-        Op::Conv2D { .. } => {
-            let patches = Patches::of(graph, layer);
-            if patches.is_pointwise() && patches.rows() > 1 { asked } else { Precision::F32 }
-        }
-        _ => Precision::F32,
-    }
-}
-
-/// A BatchNorm by moving statistics with the activation after it, `f(x · scale + shift)`, in one pass.
-///
-/// The unit that it ends in computes it: the BatchNorm itself, the activation, or a depthwise convolution that alone reads it,
-/// which takes it strip by strip and leaves it nowhere.
-#[derive(Debug, Clone)]
-pub(super) struct Normalization {
-    /// The BatchNorm.
-    pub(super) index: LayerIndex,
-    /// Its input, counted from the tap.
-    pub(super) input: usize,
-    /// Whether a gradient must reach the input.
-    pub(super) passes_gradient: bool,
-    pub(super) activation: Activation,
-    /// Numbers of gamma and beta among the parameters that train.
-    pub(super) trainable: Option<[usize; 2]>,
-    pub(super) scale: Vec<f32>,
-    pub(super) shift: Vec<f32>,
-}
-
-impl Normalization {
-    fn read(&mut self, graph: &Graph, params: &Params) {
-        let layer = &graph.layers()[self.index];
-        if let Op::BatchNorm { epsilon, .. } = layer.op {
-            let (scale, shift) = batch_norm_affine(layer, params, epsilon);
-            self.scale = scale.iter().map(|&x| x as f32).collect();
-            self.shift = shift.iter().map(|&x| x as f32).collect();
-        }
-    }
 }
 
 /// What a BatchNorm with batch statistics needs to know of all shards to go backward.

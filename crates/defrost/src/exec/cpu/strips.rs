@@ -54,6 +54,34 @@ pub(super) fn by_inputs(g: &Depthwise) -> impl Iterator<Item = Strip> {
     })
 }
 
+/// Walks over the output's strips. `make` computes the rows of the input that the buffer doesn't hold yet; `convolve` has all
+/// rows of a strip.
+///
+/// # Panics
+/// When `buffer` is shorter than [`strip_len`].
+pub(super) fn walk(
+    g: &Depthwise,
+    buffer: &mut [f32],
+    mut make: impl FnMut(Range<usize>, &mut [f32]),
+    mut convolve: impl FnMut(&Strip, &[f32]),
+) {
+    let row = g.width * g.channels;
+    let mut held = Range::<usize>::default();
+    for strip in by_outputs(g) {
+        let inputs = strip.inputs.clone();
+        // What the last strip has computed already moves to the front.
+        let kept = held.end.saturating_sub(inputs.start);
+        if kept > 0 {
+            let from = inputs.start - held.start;
+            buffer.copy_within(from * row..(from + kept) * row, 0);
+        }
+        let rows = &mut buffer[..inputs.len() * row];
+        make(inputs.start + kept..inputs.end, &mut rows[kept * row..]);
+        convolve(&strip, rows);
+        held = inputs;
+    }
+}
+
 fn strip(g: &Depthwise, inputs: Range<usize>, outputs: Range<usize>) -> Strip {
     let pad_top = inputs.start + g.pad_top - outputs.start * g.stride;
     let window = Depthwise { height: inputs.len(), out_height: outputs.len(), pad_top, ..*g };

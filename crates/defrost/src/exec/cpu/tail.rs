@@ -3,13 +3,12 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use defrost_kernels::Packed;
 use rayon::prelude::*;
 
-use super::patches::depthwise_shape;
-use super::shard::{Context, Mode, Normalization, Shard, Unit};
-use super::{Engine, kernel_activation, layerwise};
-use crate::graph::{Activation, CutPoint, Graph, Op, Tap};
+use super::shard::{Context, Mode, Shard};
+use super::units::{self, Unit};
+use super::{Engine, layerwise};
+use crate::graph::{CutPoint, Graph, Tap};
 use crate::tensor::Params;
 
 /// What a trainable BatchNorm normalises by in training.
@@ -80,37 +79,7 @@ pub struct Tail {
 impl Tail {
     /// The layers of `graph` after `tap`, training from `cut` on.
     pub fn new(graph: &Graph, tap: Tap, cut: CutPoint, mode: BatchNormMode, engine: Engine) -> Tail {
-        let mut trainable = Vec::new();
-        let mut needs_gradient = vec![false; graph.len() - tap.0];
-        let mut units = Vec::new();
-        for (index, layer) in graph.layers().iter().enumerate().skip(tap.0 + 1) {
-            let inputs: Vec<usize> = layer.inputs.iter().map(|input| input - tap.0).collect();
-            let passes_gradient: Vec<bool> = inputs.iter().map(|&input| needs_gradient[input]).collect();
-            let mut own = Vec::new();
-            if cut.trains(index) {
-                for param in layer.params.iter().filter(|param| param.trainable) {
-                    own.push((param.name, trainable.len()));
-                    trainable.push(layer.param_name(param));
-                }
-            }
-            let batch_norm = matches!(layer.op, Op::BatchNorm { .. });
-            let needed = !own.is_empty() || passes_gradient.contains(&true);
-            needs_gradient[index - tap.0] = needed;
-            units.push(Unit {
-                index,
-                inputs,
-                passes_gradient,
-                needs_gradient: needed,
-                batch_statistics: batch_norm && !own.is_empty() && mode == BatchNormMode::BatchStatistics,
-                trainable: own,
-                normalization: None,
-                depthwise: matches!(layer.op, Op::DepthwiseConv2D { .. }).then(|| depthwise_shape(graph, layer)),
-                is_absorbed: false,
-                kernel: Packed::default(),
-                kernel_transposed: Packed::default(),
-            });
-        }
-        absorb_normalizations(graph, &mut units);
+        let (units, trainable) = units::compile(graph, tap, cut, mode);
         let slice = slice_len(graph, &units);
         let tap_len = graph.layers()[tap.0].output_shape.iter().product();
         let graph = graph.clone();
@@ -316,72 +285,6 @@ pub(super) struct ShardOutput {
     pub(super) logits: Vec<f32>,
     pub(super) losses: Vec<f32>,
     pub(super) gradients: Gradients,
-}
-
-/// The units that read each unit's output, by number.
-fn readers(units: &[Unit]) -> Vec<Vec<usize>> {
-    let mut readers = vec![Vec::new(); units.len()];
-    for (number, unit) in units.iter().enumerate() {
-        for input in unit.inputs.iter().filter_map(|input| input.checked_sub(1)) {
-            readers[input].push(number);
-        }
-    }
-    readers
-}
-
-/// Gives each BatchNorm by moving statistics to the activation that alone reads it, and both to the depthwise convolution that
-/// alone reads that; else to itself.
-fn absorb_normalizations(graph: &Graph, units: &mut [Unit]) {
-    let readers = readers(units);
-    for number in 0..units.len() {
-        let unit = &units[number];
-        let op = |unit: usize| &graph.layers()[units[unit].index].op;
-        if !matches!(op(number), Op::BatchNorm { .. }) {
-            continue;
-        }
-        let sole_reader = |unit: usize| match readers[unit][..] {
-            [reader] => Some(reader),
-            _ => None,
-        };
-        // From the BatchNorm to the unit that computes it.
-        let mut chain = vec![number];
-        let mut activation = Activation::Linear;
-        let mut padding = [0; 4];
-        let follows = |reader: &usize| matches!(op(*reader), Op::Activation(_) | Op::Relu { .. });
-        if let Some(reader) = sole_reader(number).filter(follows).filter(|_| !unit.batch_statistics) {
-            chain.push(reader);
-            activation = op(reader).activation();
-            let mut next = sole_reader(reader);
-            let mut between = Vec::new();
-            if let Some(pad) = next
-                && let Op::ZeroPadding { padding: zeros } = op(pad)
-            {
-                (padding, next) = (*zeros, sole_reader(pad));
-                between.push(pad);
-            }
-            if let Some(next) = next.filter(|&next| matches!(op(next), Op::DepthwiseConv2D { .. })) {
-                chain.extend(between);
-                chain.push(next);
-            }
-        }
-        let normalization = Normalization {
-            index: unit.index,
-            input: unit.inputs[0],
-            passes_gradient: unit.passes_gradient[0],
-            activation: kernel_activation(activation),
-            trainable: unit.trainable("gamma").zip(unit.trainable("beta")).map(|(gamma, beta)| [gamma, beta]),
-            scale: Vec::new(),
-            shift: Vec::new(),
-        };
-        let [absorbed @ .., last] = &chain[..] else { unreachable!("a chain begins with the BatchNorm") };
-        absorbed.iter().for_each(|&number| units[number].is_absorbed = true);
-        units[*last].normalization = Some(normalization);
-        if let Some(depthwise) = &mut units[*last].depthwise {
-            let input = &graph.layers()[units[number].index].output_shape;
-            (depthwise.height, depthwise.width) = (input[0], input[1]);
-            (depthwise.pad_top, depthwise.pad_left) = (depthwise.pad_top + padding[0], depthwise.pad_left + padding[2]);
-        }
-    }
 }
 
 /// Pictures whose values fit in [`SLICE_BYTES`] together, 1 to [`SHARD`].
