@@ -43,6 +43,7 @@ pub(crate) enum Command {
     Evaluate(Evaluate),
     Advise(Advise),
     Sample(Sample),
+    Augment(Augment),
     Summary(Summary),
     Schedule(Schedule),
     /// Check a recipe, show it with every default filled in, or verify its result
@@ -186,6 +187,35 @@ pub(crate) struct Advise {
 pub(crate) struct Sample {
     /// A new or empty folder
     pub(crate) dir: PathBuf,
+}
+
+/// Draw pictures and their augmented views side by side, as a contact sheet
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  defrost augment photos/
+  defrost augment cat.jpg dog.jpg --augment 'rotate(15)|flip|crop(0.8..1)' --views 6 --out sheet.png")]
+pub(crate) struct Augment {
+    /// Pictures and folders of pictures, or an archive
+    #[arg(required = true, value_name = "DATA|FILE")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// A preset or a pipeline
+    #[arg(long, value_name = "NAME", default_value = "standard")]
+    pub(crate) augment: String,
+    /// Views of each picture, the plain one included
+    #[arg(long, value_name = "K", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) views: u32,
+    /// Decides the views: the recipe's augment.seed
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// At most so many pictures, evenly taken from all
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = parse_count)]
+    pub(crate) pictures: usize,
+    /// The side of the square that pictures are resized to
+    #[arg(long, value_name = "N", default_value_t = 224, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub(crate) input_size: u32,
+    /// Draw it into this .png
+    #[arg(long, value_name = "FILE", default_value = "augment.png")]
+    pub(crate) out: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

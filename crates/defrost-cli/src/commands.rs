@@ -1,6 +1,7 @@
 //! One file for each command: arguments in, the library's work, data and talk out.
 
 mod advise;
+mod augment;
 mod backbones;
 mod bench;
 mod cache;
@@ -35,6 +36,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<(), Failure> 
         Command::Evaluate(args) => evaluate::run(&args, terminal),
         Command::Advise(args) => advise::run(&args, terminal),
         Command::Sample(args) => sample::run(&args, terminal),
+        Command::Augment(args) => augment::run(&args, terminal),
         Command::Recipe { action } => recipe::run(&action, terminal),
         Command::Summary(args) => summary::run(&args, terminal),
         Command::Schedule(args) => schedule::run(&args, terminal),

@@ -6,6 +6,7 @@
 use serde::de::{SeqAccess, Visitor, value::SeqAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::metrics::argmax;
 use crate::settings::Checks;
 
 /// How the loss of a run is computed, under Keras' names.
@@ -90,6 +91,15 @@ pub enum Target<'a> {
 }
 
 impl Target<'_> {
+    /// The class that counts as right: of a distribution the one with the largest share, the first of equals, as in Keras'
+    /// categorical accuracy.
+    pub fn class(&self) -> usize {
+        match self {
+            Target::Class(class) => *class,
+            Target::Distribution(shares) => argmax(shares),
+        }
+    }
+
     /// The share of `class`.
     fn share(&self, class: usize) -> f32 {
         match self {
@@ -332,6 +342,18 @@ mod tests {
     }
 
     #[test]
+    fn a_mixed_target_is_the_mixture_of_both_losses() {
+        let loss = smoothing(0.1, 3);
+        let logits = [0.3, -1.0, 2.0];
+        let shares = [0.25, 0.0, 0.75];
+        let of = |class| loss.forward(&logits, Target::Class(class));
+        let mixed = loss.forward(&logits, Target::Distribution(&shares));
+        assert!((mixed - 0.25 * of(0) - 0.75 * of(2)).abs() < 1e-6);
+        assert_eq!((Target::Distribution(&shares).class(), Target::Distribution(&[0.5, 0.5]).class()), (2, 0));
+        assert_eq!(Target::Class(1).class(), 1);
+    }
+
+    #[test]
     fn settings_are_checked() {
         let mistakes = |text: &str| {
             let value = format!("{{ {text} }}").parse().unwrap();
@@ -360,10 +382,13 @@ mod tests {
             logits in proptest::array::uniform4(-4.0..4.0_f32),
             shares in proptest::array::uniform4(0.01..1.0_f32),
             label_smoothing in 0.0..0.5_f64,
+            weights in proptest::array::uniform4(0.1..3.0_f64),
         ) {
             let sum: f32 = shares.iter().sum();
             let shares = shares.map(|share| share / sum);
-            let loss = smoothing(label_smoothing, 4);
+            let class_weights = ClassWeights::Values(weights.to_vec());
+            let loss = LossConfig { label_smoothing, class_weights }.build(&[1; 4]).unwrap();
+            let weight: f32 = shares.iter().zip(&weights).map(|(share, weight)| share * *weight as f32).sum();
             let mut gradient = [0.0; 4];
             loss.forward_backward(&logits, Target::Distribution(&shares), 1, &mut gradient);
             for class in 0..4 {
@@ -372,8 +397,8 @@ mod tests {
                     moved[class] += offset;
                     loss.forward(&moved, Target::Distribution(&shares))
                 };
-                let difference = (at(0.01) - at(-0.01)) / 0.02;
-                prop_assert!((difference - gradient[class]).abs() < 1e-3, "{difference} {}", gradient[class]);
+                let difference = weight * (at(0.01) - at(-0.01)) / 0.02;
+                prop_assert!((difference - gradient[class]).abs() < 3e-3, "{difference} {}", gradient[class]);
             }
         }
 

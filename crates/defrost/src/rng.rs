@@ -64,6 +64,34 @@ impl Stream {
         (radius * angle.cos()) as f32
     }
 
+    /// From Beta(a, b), for a and b above 0: `x / (x + y)` with x from Gamma(a) and y from Gamma(b).
+    pub fn beta(&mut self, a: f64, b: f64) -> f64 {
+        // On a logarithmic scale, as both may be too small for a number where a and b are small.
+        let (x, y) = (self.ln_gamma(a), self.ln_gamma(b));
+        1.0 / (1.0 + (y - x).exp())
+    }
+
+    /// The logarithm of a draw from Gamma(shape) with scale 1, for a shape above 0.
+    ///
+    /// # Reference
+    /// G. Marsaglia and W. W. Tsang, "A Simple Method for Generating Gamma Variables", 2000; section 6 for shapes below 1.
+    fn ln_gamma(&mut self, shape: f64) -> f64 {
+        if shape < 1.0 {
+            let raised = self.ln_gamma(shape + 1.0);
+            return raised + f64::from(1.0 - self.uniform()).ln() / shape;
+        }
+        let d = shape - 1.0 / 3.0;
+        let c = 1.0 / (9.0 * d).sqrt();
+        loop {
+            let x = f64::from(self.normal());
+            let v = (1.0 + c * x).powi(3);
+            let u = f64::from(1.0 - self.uniform());
+            if v > 0.0 && u.ln() < 0.5 * x * x + d - d * v + d * v.ln() {
+                return d.ln() + v.ln();
+            }
+        }
+    }
+
     /// A uniformly random order of `0..n` (Fisher and Yates).
     pub fn permutation(&mut self, n: usize) -> Vec<usize> {
         let mut order: Vec<usize> = (0..n).collect();
@@ -94,6 +122,24 @@ mod tests {
         assert_ne!(order, (0..100).collect::<Vec<_>>());
         order.sort_unstable();
         assert_eq!(order, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn beta_numbers_have_the_mean_and_the_variance_of_the_distribution() {
+        let n = 20_000;
+        for (a, b) in [(0.2, 0.2), (1.0, 1.0), (5.0, 5.0), (2.0, 0.5)] {
+            let mut stream = Stream::new(0, "beta", &[]);
+            let draws: Vec<f64> = (0..n).map(|_| stream.beta(a, b)).collect();
+            assert!(draws.iter().all(|x| (0.0..=1.0).contains(x)));
+            let mean = draws.iter().sum::<f64>() / f64::from(n);
+            let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / f64::from(n);
+            let (sum, expected) = (a + b, a / (a + b));
+            assert!((mean - expected).abs() < 0.01, "Beta({a}, {b}): mean {mean} for {expected}");
+            let expected = a * b / (sum * sum * (sum + 1.0));
+            assert!((variance - expected).abs() < 0.005, "Beta({a}, {b}): variance {variance} for {expected}");
+        }
+        let mut stream = Stream::new(1, "beta", &[]);
+        assert!((0..1000).all(|_| (0.0..=1.0).contains(&stream.beta(1e-3, 1e-3))));
     }
 
     #[test]

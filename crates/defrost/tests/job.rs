@@ -43,6 +43,14 @@ impl Bench {
         Recipe::parse(&text, None).unwrap()
     }
 
+    /// Two short stages that thaw layers, so that their rows have positions, with `mixing` in the table of augmentation.
+    fn cutting(&self, mixing: &str) -> Recipe {
+        let mut recipe = self.recipe(&format!("augment = {{ pipeline = \"none\", {mixing} }}"), "last = 30");
+        recipe.set("stages.0.name", "top").unwrap();
+        recipe.set("stages.0.from", "top").unwrap();
+        recipe
+    }
+
     fn job(&self, recipe: &Recipe, budget: u64) -> Job {
         let cache = self.path("cache");
         let environment = Environment {
@@ -110,6 +118,7 @@ fn the_weights_depend_on_neither_cache_nor_threads_nor_views_kept() {
         ("last = 30", "augment = \"none\""),
         ("fraction = 0.7", "augment = \"none\""),
         ("last = 30", "augment = { pipeline = \"flip|rotate(15)\", views = 2 }"),
+        ("last = 30", "augment = { pipeline = \"trivial_augment|erase\", views = 2, mixup = 0.2 }"),
     ]
     .into_iter()
     .enumerate()
@@ -147,15 +156,20 @@ impl Observer for StopAfter<'_> {
 #[test]
 fn a_stopped_run_goes_on_to_the_same_weights() {
     let bench = Bench::new();
-    let recipe = bench.recipe("augment = \"none\"", "last = 30");
-    let whole = bench.run(&recipe, PLENTY, "whole").weights_hash;
+    stop_and_go_on(&bench, &bench.recipe("augment = \"none\"", "last = 30"));
+    let mixed = Bench::new();
+    stop_and_go_on(&mixed, &mixed.cutting("mixup = 0.2, cutmix = 1.0"));
+}
+
+fn stop_and_go_on(bench: &Bench, recipe: &Recipe) {
+    let whole = bench.run(recipe, PLENTY, "whole").weights_hash;
     // In the middle of an epoch of each stage; the features are at hand by now.
     for (number, pictures) in [12, 30, 55].into_iter().enumerate() {
         let path = bench.path(&format!("stopped-{number}"));
         let flag = AtomicBool::new(false);
         let observer = StopAfter { pictures: AtomicUsize::new(pictures), flag: &flag };
         let dir = RunDir::create(&path).unwrap();
-        let error = bench.job(&recipe, PLENTY).run(&dir, &mut (), Progress::new(&observer, &flag)).unwrap_err();
+        let error = bench.job(recipe, PLENTY).run(&dir, &mut (), Progress::new(&observer, &flag)).unwrap_err();
         assert!(error.is_cancelled(), "{error}");
         drop(dir);
         assert!(!run::is_finished(&path));
@@ -165,6 +179,44 @@ fn a_stopped_run_goes_on_to_the_same_weights() {
         assert_eq!(outcome.weights_hash, whole, "stopped after {pictures} pictures");
         assert_eq!(History::read(&path.join(run::HISTORY)).unwrap().len(), 4);
     }
+}
+
+#[test]
+fn mixed_batches_change_the_training_and_not_the_validation() {
+    let bench = Bench::new();
+    let mut all: Vec<String> = Vec::new();
+    for (number, mixing) in
+        ["mixup = 0", "mixup = 0.2", "cutmix = 1.0", "mixup = 0.2, cutmix = 1.0"].into_iter().enumerate()
+    {
+        let recipe = bench.cutting(mixing);
+        let run = |budget, threads: usize, name: &str| {
+            on_threads(threads, || bench.run(&recipe, budget, &format!("{name}-{number}")))
+        };
+        let outcome = run(PLENTY, 1, "cached");
+        assert_eq!(outcome.weights_hash, run(0, 2, "uncached").weights_hash, "{mixing}");
+        let history = History::read(&bench.path(&format!("cached-{number}")).join(run::HISTORY)).unwrap();
+        // What the artefact is judged by after the training is what it was judged by in the last epoch.
+        assert!((outcome.val_loss as f32 - history.last().unwrap().val_loss).abs() < 1e-5, "{mixing}");
+        assert!(!all.contains(&outcome.weights_hash), "{mixing}");
+        all.push(outcome.weights_hash);
+    }
+}
+
+#[test]
+fn cutmix_is_refused_where_rows_are_pooled() {
+    let bench = Bench::new();
+    let recipe = bench.recipe("augment = { pipeline = \"none\", cutmix = 1.0 }", "last = 30");
+    let cache = bench.path("cache");
+    let environment = Environment {
+        embedded: defrost_weights::efficientnet_lite0(),
+        weights_cache: &cache,
+        features: Cache::none(),
+        lang: Lang::English,
+    };
+    let error = Job::prepare(&recipe, false, &environment, Progress::none()).unwrap_err();
+    let text = error.to_string();
+    assert!(matches!(error, JobError::CutMix { ref stage, .. } if stage == "feature_extraction"), "{text}");
+    assert!(text.contains("pooled features") && text.contains("augment.mixup"), "{text}");
 }
 
 /// Flips one bit of a frozen tensor at the end of an epoch.

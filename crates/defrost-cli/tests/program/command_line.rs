@@ -11,6 +11,7 @@ fn help_is_short_and_has_examples() {
         "predict",
         "evaluate",
         "sample",
+        "augment",
         "summary",
         "schedule",
         "recipe",
@@ -56,6 +57,10 @@ fn mistakes_name_the_remedy() {
         &["predict", "my.jpg"],
         &["evaluate", "photos"],
         &["predict", "my.jpg", "--top-k", "0"],
+        &["augment", "photos"],
+        &["augment", "photos", "--augment", "rotat(15)"],
+        &["augment", "photos", "--augment", "crop(1..0.5)"],
+        &["augment", "photos", "--out", "sheet.jpg"],
     ]
     .iter()
     .map(|args| format!("$ defrost {}\n{}", args.join(" "), program.mistake(args)))
@@ -106,6 +111,27 @@ fn a_schedule_is_drawn_into_a_file() {
         assert_eq!((code, stdout.as_str(), stderr.as_str()), (0, "", &*format!("{name} written\n")));
         assert!(std::fs::read(program.path().join(name)).unwrap().starts_with(start));
     }
+}
+
+#[test]
+fn a_contact_sheet_shows_the_views_of_pictures() {
+    let program = Program::new();
+    program.stdout(&["sample", "shapes"]);
+    let sheet = ["augment", "shapes", "--augment", "flip|crop( 0.5..1, 0.75..1.3333334)", "--input-size", "48"];
+    let json = program.json(&[&sheet[..], &["--views", "3", "--pictures", "2", "--json"]].concat());
+    insta::assert_json_snapshot!(json);
+    assert!(std::fs::read(program.path().join("augment.png")).unwrap().starts_with(b"\x89PNG"));
+
+    // Files by name, one of which is no picture.
+    defrost::fs::write_atomic(&program.path().join("bad.jpg"), b"no picture").unwrap();
+    let picture = "shapes/apple/apple_001.jpg";
+    let (code, stdout, stderr) =
+        program.texts(&["augment", picture, "bad.jpg", "--out", "a/b.png", "--input-size", "32"]);
+    let said = "warning: 1 picture can't be read\na/b.png: 1 picture in 8 views each\n";
+    assert_eq!((code, stdout.as_str(), stderr.as_str()), (0, "", said));
+    assert!(program.mistake(&["augment", "bad.jpg"]).contains("error: bad.jpg: not a picture"));
+    let large = program.mistake(&["augment", picture, "--views", "1000"]);
+    assert!(large.contains("16384") && large.contains("hint: take fewer `--views`"), "{large}");
 }
 
 #[test]

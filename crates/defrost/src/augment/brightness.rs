@@ -1,12 +1,15 @@
 //! More or less light.
 
-use super::step::{Argument, Effect, Kind};
+use super::step::{Kind, Parameter};
 
-/// `brightness(a)`: `x + 255 · b`, b within ±a.
+/// `brightness(a)`: `x + 255 · b`, b within ±a. Keras' `RandomBrightness(factor=a)`.
 pub(super) static BRIGHTNESS: Kind = Kind {
     name: "brightness",
-    argument: Argument::Amplitude { unit: "shares of full scale", max: 1.0 },
-    effect: Effect::Colour(|pixels, interval, random| brighten(pixels, interval.draw(random))),
+    parameters: &[Parameter::amplitude("shares of full scale", 1.0)],
+    draw: |[share, _], random, plan| {
+        let share = share.draw(random);
+        plan.then(move |view| brighten(&mut view.pixels, share));
+    },
 };
 
 fn brighten(pixels: &mut [f32], share: f32) {

@@ -1,12 +1,16 @@
 //! Stronger or weaker differences.
 
-use super::step::{Argument, Effect, Kind};
+use super::step::{Kind, Parameter};
 
-/// `contrast(a)`: `(x − mean) · (1 + c) + mean`, c within ±a; the mean is each channel's over the view.
+/// `contrast(a)`: `(x − mean) · (1 + c) + mean`, c within ±a; the mean is each channel's over the view. Keras'
+/// `RandomContrast(factor=a)`; torchvision takes the mean of the grey picture for all three.
 pub(super) static CONTRAST: Kind = Kind {
     name: "contrast",
-    argument: Argument::Amplitude { unit: "shares of the difference", max: 1.0 },
-    effect: Effect::Colour(|pixels, interval, random| stretch(pixels, 1.0 + interval.draw(random))),
+    parameters: &[Parameter::amplitude("shares of the difference", 1.0)],
+    draw: |[share, _], random, plan| {
+        let factor = 1.0 + share.draw(random);
+        plan.then(move |view| stretch(&mut view.pixels, factor));
+    },
 };
 
 fn stretch(pixels: &mut [f32], factor: f32) {

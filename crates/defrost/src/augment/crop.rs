@@ -1,23 +1,24 @@
 //! A random window, resized to the whole.
 
-use super::step::{Argument, Effect, Kind};
+use super::step::{Interval, Kind, Parameter};
 
-/// `crop(low..high)`: a window of that share of the area. The ratio of its sides is the picture's own times a factor from 3/4
-/// to 4/3, even on a logarithmic scale; a side that would be longer than the picture's is cut and the other one lengthened.
+/// `crop(area, ratio)`: a window of that share of the area, its sides' ratio the picture's own times `ratio`, even on a
+/// logarithmic scale: what is drawn out of proportion is so in relation to the plain picture. A side that would be longer
+/// than the picture's is cut and the other one lengthened. torchvision's `RandomResizedCrop(scale, ratio)`, where the ratio is
+/// the window's itself; Keras' `RandomCrop` has neither.
 ///
 /// # Reference
 /// C. Szegedy et al., "Going deeper with convolutions", 2015, section 6: windows of 8 to 100 % of the area, aspect ratios from
 /// 3/4 to 4/3 (there of the window itself).
 pub(super) static CROP: Kind = Kind {
     name: "crop",
-    argument: Argument::Range { unit: "shares of the area", max: 1.0 },
-    effect: Effect::Geometry(|frame, interval, random| {
-        let area = interval.draw(random);
-        let log_ratio = (4.0_f32 / 3.0).ln();
-        let [width, height] = window(area, random.range(-log_ratio, log_ratio).exp());
+    parameters: &[Parameter::area(None), Parameter::ratio(Interval { low: 3.0 / 4.0, high: 4.0 / 3.0 })],
+    draw: |[area, ratio], random, plan| {
+        let area = area.draw(random);
+        let [width, height] = window(area, ratio.draw_ratio(random));
         let start = [random.uniform() * (1.0 - width), random.uniform() * (1.0 - height)];
-        frame.window(start, [width, height]);
-    }),
+        plan.frame.window(start, [width, height]);
+    },
 };
 
 /// Sides, as shares of the picture's, of a window of `area` whose sides stand in `ratio` where there is room.

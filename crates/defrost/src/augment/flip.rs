@@ -1,25 +1,25 @@
 //! Mirror images.
 
-use super::step::{Argument, Effect, Kind};
+use super::step::Kind;
 
 /// `flip`: left and right change places, one time in two.
 pub(super) static FLIP: Kind = Kind {
     name: "flip",
-    argument: Argument::Nothing,
-    effect: Effect::Geometry(|frame, _, random| {
+    parameters: &[],
+    draw: |_, random, plan| {
         if random.uniform() < 0.5 {
-            frame.flip();
+            plan.frame.flip();
         }
-    }),
+    },
 };
 
 /// `flip_vertical`: top and bottom change places, one time in two.
 pub(super) static FLIP_VERTICAL: Kind = Kind {
     name: "flip_vertical",
-    argument: Argument::Nothing,
-    effect: Effect::Geometry(|frame, _, random| {
+    parameters: &[],
+    draw: |_, random, plan| {
         if random.uniform() < 0.5 {
-            frame.flip_vertical();
+            plan.frame.flip_vertical();
         }
-    }),
+    },
 };

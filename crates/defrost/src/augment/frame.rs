@@ -79,11 +79,14 @@ impl Frame {
     /// Turns counter-clockwise about the centre, in the proportions of what is shown.
     pub(super) fn rotate(&mut self, degrees: f32) {
         let (sin, cos) = f64::from(degrees).to_radians().sin_cos();
-        let (width, height) = (self.width, self.height);
-        let to_pixels = Affine::scale((width, -0.5 * width), (height, -0.5 * height));
-        let turn_back = Affine { a: cos, b: -sin, c: 0.0, d: sin, e: cos, f: 0.0 };
-        let from_pixels = Affine::scale((1.0 / width, 0.5), (1.0 / height, 0.5));
-        self.step_back(from_pixels.after(turn_back).after(to_pixels));
+        self.step_back_in_pixels(Affine { a: cos, b: -sin, c: 0.0, d: sin, e: cos, f: 0.0 });
+    }
+
+    /// Slants about the centre, in the proportions of what is shown: each point shows what lay `horizontal` pixels further
+    /// right for each pixel that it is below the centre, and `vertical` pixels further down for each that it is right of it.
+    pub(super) fn shear(&mut self, horizontal: f32, vertical: f32) {
+        let (b, d) = (f64::from(horizontal), f64::from(vertical));
+        self.step_back_in_pixels(Affine { a: 1.0, b, c: 0.0, d, e: 1.0, f: 0.0 });
     }
 
     /// Shows only a window: where it begins and its sides, as shares.
@@ -92,6 +95,14 @@ impl Frame {
         self.step_back(Affine::scale((width, f64::from(left)), (height, f64::from(top))));
         self.width *= width;
         self.height *= height;
+    }
+
+    /// Another step, as [`step_back`](Self::step_back), in pixels from the centre.
+    fn step_back_in_pixels(&mut self, to_previous: Affine) {
+        let (width, height) = (self.width, self.height);
+        let to_pixels = Affine::scale((width, -0.5 * width), (height, -0.5 * height));
+        let from_pixels = Affine::scale((1.0 / width, 0.5), (1.0 / height, 0.5));
+        self.step_back(from_pixels.after(to_previous).after(to_pixels));
     }
 
     /// Another step: `to_previous` maps its result's points to where they were before it.

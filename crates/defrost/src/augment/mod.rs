@@ -9,11 +9,16 @@
 //! | `flip`, `flip_vertical` | left–right, upside down; each time one chance in two | `RandomFlip` |
 //! | `shift(a)` | right and down, each within ±a of the side | `RandomTranslation` |
 //! | `rotate(a)` | an angle within ±a degrees, about the centre | `RandomRotation` (in turns) |
+//! | `shear(a)` | a slant within ±a pixels across a pixel, both ways | `RandomShear` |
 //! | `zoom(a)` | a magnification within 1 ± a, both sides alike | `RandomZoom` (there, + shrinks) |
-//! | `crop(low..high)` | a window of that share of the area, its sides' ratio changed by 3/4 to 4/3 | torchvision's `RandomResizedCrop` |
+//! | `crop(area, ratio)` | a window of that share of the area, its sides' ratio changed by `ratio`: 3/4 to 4/3 | torchvision's `RandomResizedCrop` |
 //! | `brightness(a)` | adds within ±a of full scale | `RandomBrightness` |
 //! | `contrast(a)` | multiplies the distance from each channel's mean by 1 ± a | `RandomContrast` |
 //! | `saturation(a)` | multiplies the distance from grey by 1 ± a | `RandomSaturation` (there on a hue scale) |
+//! | `hue(a)` | turns the hue within ±a of the circle | `RandomHue` (there ± a/2) |
+//! | `erase(area, ratio)` | a rectangle of that share of the area, one chance in two | `RandomErasing` |
+//! | `rand_augment(n, m)` | n of fourteen operations, of strength m of 30 | `RandAugment` (there m of 1) |
+//! | `trivial_augment` | one of fourteen operations, and its strength | torchvision's `TrivialAugmentWide` |
 //!
 //! Steps act in the order that they are written, those that move pixels before those that change colours. The former are one
 //! map in the picture's own pixels, before its aspect ratio changes, so pixels are interpolated once; outside, the picture
@@ -32,35 +37,50 @@
 mod brightness;
 mod contrast;
 mod crop;
+mod erase;
 mod flip;
 mod frame;
+mod hue;
+mod mix;
+mod operations;
+mod plan;
+mod rand_augment;
 mod rotate;
 mod saturation;
+mod shear;
 mod shift;
 mod step;
 mod text;
+mod tones;
+mod trivial_augment;
 mod zoom;
 
 use serde::{Deserialize, Serialize};
 
 use crate::image::{Picture, Resize, resize};
 use crate::rng::Stream;
-use frame::Frame;
-use step::{Effect, Kind, Step};
+use plan::Plan;
+use step::{Kind, Step};
 
+pub use mix::{Mixed, Mixing, Position};
 pub use text::{AugmentError, names};
 
 /// Every kind of step. A new one is a file and a line here.
-static KINDS: [&Kind; 9] = [
+static KINDS: [&Kind; 14] = [
     &flip::FLIP,
     &flip::FLIP_VERTICAL,
     &shift::SHIFT,
     &rotate::ROTATE,
+    &shear::SHEAR,
     &zoom::ZOOM,
     &crop::CROP,
     &brightness::BRIGHTNESS,
     &contrast::CONTRAST,
     &saturation::SATURATION,
+    &hue::HUE,
+    &erase::ERASE,
+    &rand_augment::RAND_AUGMENT,
+    &trivial_augment::TRIVIAL_AUGMENT,
 ];
 
 /// Pipelines with a name.
@@ -112,24 +132,12 @@ impl Pipeline {
         }
         indices[4] = u64::from(view);
         // Each step draws from a stream of its own: what one draws doesn't depend on the others.
-        let mut draw = |position: usize| {
+        let mut plan = Plan::of(picture);
+        for (position, step) in self.steps.iter().enumerate() {
             indices[5] = position as u64;
-            Stream::new(augment_seed, "augment", &indices)
-        };
-        let mut frame = Frame::of(picture);
-        for (position, step) in self.steps.iter().enumerate() {
-            if let Effect::Geometry(effect) = step.kind.effect {
-                effect(&mut frame, step.interval, &mut draw(position));
-            }
+            step.draw(&mut Stream::new(augment_seed, "augment", &indices), &mut plan);
         }
-        let mut pixels = frame.sample(picture, size, mode);
-        for (position, step) in self.steps.iter().enumerate() {
-            if let Effect::Colour(effect) = step.kind.effect {
-                effect(&mut pixels, step.interval, &mut draw(position));
-                pixels.iter_mut().for_each(|sample| *sample = sample.clamp(0.0, 255.0));
-            }
-        }
-        pixels
+        plan.render(picture, size, mode)
     }
 
     /// Names what a view's pixels depend on beside the picture, as a part of a cache's key: `plain` for the plain view, else

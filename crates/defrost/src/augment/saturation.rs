@@ -1,15 +1,19 @@
 //! Stronger or paler colours.
 
-use super::step::{Argument, Effect, Kind};
+use super::step::{Kind, Parameter};
 
-/// `saturation(a)`: `grey + (x − grey) · (1 + s)`, s within ±a, with the grey of ITU-R BT.601.
+/// `saturation(a)`: `grey + (x − grey) · (1 + s)`, s within ±a, with the grey of ITU-R BT.601. torchvision's
+/// `ColorJitter(saturation=a)`; Keras' `RandomSaturation` scales HSV's S.
 pub(super) static SATURATION: Kind = Kind {
     name: "saturation",
-    argument: Argument::Amplitude { unit: "shares of the distance from grey", max: 1.0 },
-    effect: Effect::Colour(|pixels, interval, random| saturate(pixels, 1.0 + interval.draw(random))),
+    parameters: &[Parameter::amplitude("shares of the distance from grey", 1.0)],
+    draw: |[share, _], random, plan| {
+        let factor = 1.0 + share.draw(random);
+        plan.then(move |view| saturate(&mut view.pixels, factor));
+    },
 };
 
-fn saturate(pixels: &mut [f32], factor: f32) {
+pub(super) fn saturate(pixels: &mut [f32], factor: f32) {
     for pixel in pixels.as_chunks_mut::<3>().0 {
         let grey = 0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2];
         pixel.iter_mut().for_each(|sample| *sample = grey + (*sample - grey) * factor);

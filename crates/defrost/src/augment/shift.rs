@@ -1,13 +1,13 @@
 //! Moving the picture.
 
-use super::step::{Argument, Effect, Kind};
+use super::step::{Kind, Parameter};
 
 /// `shift(a)`: to the right and down, each by a share of the side within ±a.
 pub(super) static SHIFT: Kind = Kind {
     name: "shift",
-    argument: Argument::Amplitude { unit: "shares of the side", max: 1.0 },
-    effect: Effect::Geometry(|frame, interval, random| {
-        let (right, down) = (interval.draw(random), interval.draw(random));
-        frame.shift(right, down);
-    }),
+    parameters: &[Parameter::amplitude("shares of the side", 1.0)],
+    draw: |[share, _], random, plan| {
+        let (right, down) = (share.draw(random), share.draw(random));
+        plan.frame.shift(right, down);
+    },
 };

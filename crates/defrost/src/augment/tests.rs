@@ -1,5 +1,6 @@
 //! Views as a whole.
 
+use super::frame::Frame;
 use super::*;
 use crate::formula;
 
@@ -51,6 +52,7 @@ fn parameters_that_change_nothing_give_the_plain_picture() {
             frame.shift(0.0, 0.0);
             frame.zoom(1.0);
             frame.rotate(0.0);
+            frame.shear(0.0, 0.0);
             frame.window([0.0, 0.0], [1.0, 1.0]);
         });
         assert!(largest_difference(&still, &plain(mode)) < 1e-3, "{mode}");
@@ -105,6 +107,34 @@ fn a_quarter_turn_moves_the_right_edge_to_the_top() {
             assert!((turned[(y * 16 + x) * 3 + k] - expected).abs() < 1e-2, "{mode}: row {y}, column {x}");
         }
     }
+}
+
+#[test]
+fn a_slant_moves_each_row_by_its_distance_from_the_middle() {
+    let square = Picture::new(16, 16, formula::picture("shear", 16, 16, 4));
+    let pixels = |change: &dyn Fn(&mut Frame)| {
+        let mut frame = Frame::of(&square);
+        change(&mut frame);
+        frame.sample(&square, [16, 16], Resize::Bilinear)
+    };
+    let plain = pixels(&|_| {});
+    // Row y lies y + 0.5 − 8 below the middle; a slant of 2 moves it by whole pixels.
+    let across = pixels(&|frame| frame.shear(2.0, 0.0));
+    let down = pixels(&|frame| frame.shear(0.0, 2.0));
+    let mut tried = 0;
+    for (y, x, k) in (0..16).flat_map(|y| (0..16).flat_map(move |x| (0..3).map(move |k| (y, x, k)))) {
+        let from = x as isize + 2 * y as isize + 1 - 16;
+        if (0..16).contains(&from) {
+            let from = from as usize;
+            assert!(
+                (across[(y * 16 + x) * 3 + k] - plain[(y * 16 + from) * 3 + k]).abs() < 1e-2,
+                "row {y}, column {x}"
+            );
+            assert!((down[(x * 16 + y) * 3 + k] - plain[(from * 16 + y) * 3 + k]).abs() < 1e-2, "row {x}, column {y}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 300, "{tried}");
 }
 
 #[test]
@@ -167,11 +197,16 @@ fn every_step_changes_the_picture_and_keeps_the_range() {
         "flip_vertical",
         "shift(1)",
         "rotate(180)",
+        "shear(0.9)",
         "zoom(0.9)",
         "crop(0.1..0.5)",
         "brightness(1)",
         "contrast(1)",
         "saturation(1)",
+        "hue(0.5)",
+        "erase",
+        "rand_augment(14, 30)",
+        "trivial_augment",
     ];
     assert_eq!(lines.len(), KINDS.len());
     for line in lines {
@@ -180,6 +215,42 @@ fn every_step_changes_the_picture_and_keeps_the_range() {
         for sample in views.iter().flatten() {
             assert!((-1e-3..=255.001).contains(sample), "{line}: {sample}");
         }
+    }
+}
+
+#[test]
+fn views_of_every_step_depend_on_seed_content_and_number_alone() {
+    for line in ["shear(0.3)", "hue(0.2)", "rand_augment", "rand_augment(3, 20)", "flip|trivial_augment|erase"] {
+        let views: Vec<Vec<f32>> = (1..30).map(|view| render(line, view, 7, 1)).collect();
+        let again: Vec<Vec<f32>> = (1..30).map(|view| render(line, view, 7, 1)).collect();
+        assert_eq!(views, again, "{line}");
+        let differ =
+            |others: &dyn Fn(u32) -> Vec<f32>| (1..30).filter(|&view| others(view) != views[view as usize - 1]).count();
+        assert!(differ(&|view| render(line, view, 8, 1)) > 15, "{line}: seed");
+        assert!(differ(&|view| render(line, view, 7, 2)) > 15, "{line}: content");
+        assert!(differ(&|view| render(line, view + 1, 7, 1)) > 15, "{line}: number");
+    }
+}
+
+#[test]
+fn presets_show_what_they_always_showed() {
+    let pixels = (0..30_usize * 40 * 3).map(|i| ((i * i / 7 + i * 13) % 256) as u8).collect();
+    let picture = Picture::new(40, 30, pixels);
+    let mixed = "shift(0.3)|zoom(0.5)|crop(0.1..0.5)|flip_vertical";
+    for (line, view, expected, identity) in [
+        ("light", 1, [76.47496, 203.06026, 121.06487], "463b686eb89fc41e"),
+        ("light", 5, [89.975006, 212.73949, 67.17938], "dbd44901fcbe331c"),
+        ("standard", 1, [74.61419, 180.81757, 132.57974], "55f89611fcaa1a2f"),
+        ("standard", 2, [183.48717, 159.71828, 124.66238], "34a9401bdc56458f"),
+        ("standard", 5, [108.34164, 143.93399, 182.15802], "843f032091ebde3b"),
+        (mixed, 1, [143.22964, 175.2213, 144.88716], "efe8292f9d101f8d"),
+        (mixed, 2, [187.93932, 223.59142, 154.50124], "55c706c84c951d88"),
+    ] {
+        let pipeline: Pipeline = line.parse().unwrap();
+        let pixels = pipeline.render(&picture, view, 7, &[1; 32], SIZE, Resize::default());
+        let shown = [pixels[0], pixels[1000], pixels[2303]];
+        assert!(largest_difference(&shown, &expected) < 1e-3, "{line}, view {view}: {shown:?}");
+        assert!(pipeline.identity(view, 7).starts_with(identity), "{line}, view {view}");
     }
 }
 

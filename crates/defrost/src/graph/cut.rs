@@ -169,6 +169,14 @@ impl Tap {
         graph.layers()[..=self.0].iter().any(|layer| layer.params.iter().any(|param| param.trainable))
     }
 
+    /// Positions of the tensor, down and across: `[1, 1]` where it has none, as pooled features.
+    pub fn grid(self, graph: &Graph) -> [usize; 2] {
+        match graph.layers()[self.0].output_shape[..] {
+            [height, width, _] => [height, width],
+            _ => [1, 1],
+        }
+    }
+
     /// Whether this is the only tensor made up to there that a later layer reads.
     pub fn is_crossed_by_every_path(self, graph: &Graph) -> bool {
         graph.layers()[self.0 + 1..].iter().flat_map(|layer| &layer.inputs).all(|&input| input >= self.0)

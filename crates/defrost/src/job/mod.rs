@@ -73,6 +73,12 @@ pub enum JobError {
         "`precision` is \"bf16\", but this processor does not multiply such numbers (AVX512-BF16 or AMX); use \"f32\""
     )]
     Precision,
+    #[error(
+        "`augment.cutmix` pastes a part of one row into another, but the rows of stage `{stage}` (`{tap}`) have no parts: one \
+         number a channel, as pooled features; set `augment.cutmix = 0` (`augment.mixup` mixes whole rows), give the stage a cut, \
+         or leave it out"
+    )]
+    CutMix { stage: String, tap: String },
     #[error("no training picture of the class `{class}` can be read: see {}; mend them, or choose the other classes with `classes`", list.display())]
     UnreadableClass { class: String, list: PathBuf },
 }
@@ -307,6 +313,7 @@ impl Job {
             batch_size: self.recipe.batch_size,
             shuffle: self.recipe.data.shuffle_buffer.map_or(Shuffle::Full, Shuffle::Buffer),
             loss: self.recipe.loss.build(&counts)?,
+            mixing: self.recipe.augment.mixing(),
             engine: self.engine(),
         })
     }
@@ -348,6 +355,11 @@ fn plan_stages(recipe: &mut Recipe, model: &Model, train_pictures: usize) -> Res
             Some(BatchNorm::BatchStatistics) => BatchNormMode::BatchStatistics,
             Some(BatchNorm::Inference) | None => BatchNormMode::Inference,
         };
+        let tap = model.tap(cut, batch_norm == BatchNormMode::BatchStatistics);
+        if recipe.augment.cutmix > 0.0 && tap.grid(&model.graph) == [1, 1] {
+            let tap = model.graph.layers()[tap.0].name.clone();
+            return Err(JobError::CutMix { stage: stage.name.clone(), tap });
+        }
         plans.push(StagePlan {
             name: stage.name.clone(),
             max_epochs: stage.max_epochs(),
@@ -355,7 +367,7 @@ fn plan_stages(recipe: &mut Recipe, model: &Model, train_pictures: usize) -> Res
             schedule,
             optimizer: stage.optimizer.clone(),
             cut,
-            tap: model.tap(cut, batch_norm == BatchNormMode::BatchStatistics),
+            tap,
             batch_norm,
         });
     }

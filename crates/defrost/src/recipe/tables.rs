@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::augment::{self, AugmentError, Pipeline};
+use crate::augment::{self, AugmentError, Mixing, Pipeline};
 use crate::data::{DataOptions, LimitPerClass, Validation};
 use crate::exec::cpu::{self, Engine};
 use crate::image::Resize;
@@ -145,7 +145,7 @@ pub struct Preprocess {
 }
 
 /// How training pictures are varied: a table, or just the pipeline (`augment = "none"`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", default, deny_unknown_fields)]
 pub struct Augment {
     /// `"auto"`, `"none"`, a preset's name or a pipeline's line.
@@ -154,15 +154,24 @@ pub struct Augment {
     pub views: Option<usize>,
     /// Decides the variants. Not the run's seed, so that runs with other seeds find the same features in the cache.
     pub seed: u64,
+    /// MixUp: α of the Beta(α, α) that its shares come from; 0 is off. Drawn by the run's seed, at epoch time.
+    pub mixup: f64,
+    /// CutMix: α of the Beta(α, α) that its shares come from; 0 is off. Drawn by the run's seed, at epoch time.
+    pub cutmix: f64,
 }
 
 impl Default for Augment {
     fn default() -> Augment {
-        Augment { pipeline: "auto".to_owned(), views: None, seed: 0 }
+        Augment { pipeline: "auto".to_owned(), views: None, seed: 0, mixup: 0.0, cutmix: 0.0 }
     }
 }
 
 impl Augment {
+    /// How batches are mixed.
+    pub fn mixing(&self) -> Mixing {
+        Mixing { mixup: self.mixup, cutmix: self.cutmix }
+    }
+
     pub(super) fn check(&self, checks: &mut Checks) {
         match self.pipeline.as_str() {
             "auto" => {}
@@ -170,6 +179,9 @@ impl Augment {
         }
         if let Some(views) = self.views {
             checks.require((1..=1000).contains(&views), "views", "from 1 to 1000", views);
+        }
+        for (key, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
+            checks.require((0.0..=1000.0).contains(&alpha), key, "from 0 (off) to 1000", alpha);
         }
         checks.require(i64::try_from(self.seed).is_ok(), "seed", "at most 9223372036854775807", self.seed);
     }

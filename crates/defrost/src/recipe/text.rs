@@ -162,6 +162,8 @@ mod tests {
         [augment]
         pipeline = "auto"
         seed = 0
+        mixup = 0.0
+        cutmix = 0.0
 
         [head]
         layers = [{ dense = 256, activation = "relu" }, { dropout = 0.3 }]
@@ -263,6 +265,7 @@ resize = "bicubik"
 [augment]
 views = 0
 pipeline = "flip|rotat(15)"
+mixup = -0.2
 [head]
 layers = [
     { dense = 0 },
@@ -306,22 +309,23 @@ early_stopping = { monitor = "val_los" }
         r.toml:11: `data.classes` must be a list without repetitions; got "a"
         r.toml:14: `preprocess.resize` must be one of `bilinear`, `bilinear_antialias`, `nearest`, `area`, `bicubic`, `bicubic_antialias`, `lanczos3_antialias`; got `bicubik`; did you mean `bicubic`?
         r.toml:17: `augment.views` must be from 1 to 1000; got 0
-        r.toml:18: `augment.pipeline` must be made of auto, flip, flip_vertical, shift, rotate, zoom, crop, brightness, contrast, saturation, none, light, standard; got `rotat`; did you mean `rotate`?
-        r.toml:21: `head.layers.0.dense` must be from 1 to 65536; got 0
-        r.toml:22: `head.layers.1.dropout` must be at least 0 and < 1; got 1.0
-        r.toml:23: `head.layers.2` is two layers, `dense` and `dropout`; write one after the other
-        r.toml:24: `head.layers.3.activation` must be one of `linear`, `relu`, `relu6`, `silu`, `swish`, `sigmoid`, `softmax`; got `rleu`; did you mean `relu`?
-        r.toml:28: `loss.label_smoothing` must be at least 0 and < 1; got 2.0
-        r.toml:29: `loss.class_weights` must be "none", "balanced" or a list with one number a class; got "balance"
-        r.toml:32: `stages.0.epochs` must be from 1 to 100000; got 0
-        r.toml:33: unknown key `stages.0.lr`; did you mean `stages.0.learning_rate`?
-        r.toml:35: `stages.1` has more than one cut, `last` and `from`; keep one
-        r.toml:41: `stages.2.epochs.until` is missing
-        r.toml:42: unknown key `stages.2.optimizer.adam.beta1`; did you mean `stages.2.optimizer.adam.beta_1`?
-        r.toml:42: `stages.2.optimizer.adam.clipvalue` and `clipnorm` exclude each other; keep one
-        r.toml:44: `stages.3.name` must be a name that no earlier stage has; got "fine_tuning"
-        r.toml:46: `stages.3.learning_rate.cosine_decay.decay_steps` must be > 0; got 0
-        r.toml:48: `stages.3.early_stopping.monitor` must be one of `val_loss`, `val_accuracy`, `loss`, `accuracy`; got `val_los`; did you mean `val_loss`?
+        r.toml:18: `augment.pipeline` must be made of auto, flip, flip_vertical, shift, rotate, shear, zoom, crop, brightness, contrast, saturation, hue, erase, rand_augment, trivial_augment, none, light, standard; got `rotat`; did you mean `rotate`?
+        r.toml:19: `augment.mixup` must be from 0 (off) to 1000; got -0.2
+        r.toml:22: `head.layers.0.dense` must be from 1 to 65536; got 0
+        r.toml:23: `head.layers.1.dropout` must be at least 0 and < 1; got 1.0
+        r.toml:24: `head.layers.2` is two layers, `dense` and `dropout`; write one after the other
+        r.toml:25: `head.layers.3.activation` must be one of `linear`, `relu`, `relu6`, `silu`, `swish`, `sigmoid`, `softmax`; got `rleu`; did you mean `relu`?
+        r.toml:29: `loss.label_smoothing` must be at least 0 and < 1; got 2.0
+        r.toml:30: `loss.class_weights` must be "none", "balanced" or a list with one number a class; got "balance"
+        r.toml:33: `stages.0.epochs` must be from 1 to 100000; got 0
+        r.toml:34: unknown key `stages.0.lr`; did you mean `stages.0.learning_rate`?
+        r.toml:36: `stages.1` has more than one cut, `last` and `from`; keep one
+        r.toml:42: `stages.2.epochs.until` is missing
+        r.toml:43: unknown key `stages.2.optimizer.adam.beta1`; did you mean `stages.2.optimizer.adam.beta_1`?
+        r.toml:43: `stages.2.optimizer.adam.clipvalue` and `clipnorm` exclude each other; keep one
+        r.toml:45: `stages.3.name` must be a name that no earlier stage has; got "fine_tuning"
+        r.toml:47: `stages.3.learning_rate.cosine_decay.decay_steps` must be > 0; got 0
+        r.toml:49: `stages.3.early_stopping.monitor` must be one of `val_loss`, `val_accuracy`, `loss`, `accuracy`; got `val_los`; did you mean `val_loss`?
         "#);
     }
 
@@ -438,7 +442,7 @@ early_stopping = { monitor = "val_los" }
                     ..Data::default()
                 },
                 preprocess: crate::recipe::Preprocess { resize: Resize::Bilinear },
-                augment: Augment { views: some, seed, ..Augment::default() },
+                augment: Augment { views: some, seed, mixup: shares.2, ..Augment::default() },
                 head: Head { layers: vec![HeadLayer::Dropout(shares.1)] },
                 loss: LossConfig { label_smoothing: shares.2, class_weights: ClassWeights::Values(vec![shares.2, 1.0]) },
                 stages,

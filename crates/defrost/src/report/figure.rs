@@ -13,6 +13,7 @@
 use std::io::Cursor;
 use std::sync::Arc;
 
+use image::RgbaImage;
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{self, fontdb};
 
@@ -26,7 +27,7 @@ const TRAINING: &str = "#0072b2";
 const VALIDATION: &str = "#d55e00";
 
 /// The side of the largest PNG, in pixels.
-const MAX_SIDE: f32 = 16_384.0;
+pub(super) const MAX_SIDE: f32 = 16_384.0;
 
 /// Why a figure can't become a PNG.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +128,11 @@ pub fn schedule(values: &[(u64, f32)], title: &str, lang: Lang) -> String {
 /// # Errors
 /// When `svg` isn't one, or the picture would have no pixel or too many.
 pub fn to_png(svg: &str, scale: f32) -> Result<Vec<u8>, FigureError> {
+    encode(&rasterize(svg, scale)?)
+}
+
+/// Draws an SVG at `scale` pixels a unit.
+pub(super) fn rasterize(svg: &str, scale: f32) -> Result<RgbaImage, FigureError> {
     let mut fonts = fontdb::Database::new();
     // Reading the system's fonts takes longer than drawing; figures need them only for what our font lacks.
     if svg.contains("<text") {
@@ -145,7 +151,10 @@ pub fn to_png(svg: &str, scale: f32) -> Result<Vec<u8>, FigureError> {
         let colour = pixel.demultiply();
         [colour.red(), colour.green(), colour.blue(), colour.alpha()]
     });
-    let picture = image::RgbaImage::from_raw(width as u32, height as u32, rgba.collect()).ok_or_else(size)?;
+    RgbaImage::from_raw(width as u32, height as u32, rgba.collect()).ok_or_else(size)
+}
+
+pub(super) fn encode(picture: &RgbaImage) -> Result<Vec<u8>, FigureError> {
     let mut png = Cursor::new(Vec::new());
     picture.write_to(&mut png, image::ImageFormat::Png)?;
     Ok(png.into_inner())

@@ -80,6 +80,9 @@ pub(super) struct FigureWords {
     pub(super) step: &'static str,
     pub(super) learning_rate: &'static str,
     pub(super) no_data: &'static str,
+    /// Above the columns of a contact sheet.
+    pub(super) plain: &'static str,
+    pub(super) view: &'static str,
 }
 
 const ENGLISH: FigureWords = FigureWords {
@@ -100,6 +103,8 @@ const ENGLISH: FigureWords = FigureWords {
     step: "Step",
     learning_rate: "Learning rate",
     no_data: "no data",
+    plain: "plain",
+    view: "view",
 };
 
 const KOREAN: FigureWords = FigureWords {
@@ -120,6 +125,8 @@ const KOREAN: FigureWords = FigureWords {
     step: "학습 스텝",
     learning_rate: "학습률",
     no_data: "데이터 없음",
+    plain: "원본",
+    view: "뷰",
 };
 
 #[cfg(test)]

@@ -6,7 +6,9 @@ mod axis;
 mod figure;
 mod lang;
 mod plot;
+mod sheet;
 mod text;
 
 pub use figure::{FigureError, curves, schedule, to_png};
 pub use lang::Lang;
+pub use sheet::{ContactSheet, Specimen};

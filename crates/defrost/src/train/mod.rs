@@ -2,6 +2,7 @@
 
 mod checkpoint;
 mod early_stopping;
+mod feed;
 mod history;
 mod trainer;
 

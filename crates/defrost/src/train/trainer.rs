@@ -9,7 +9,9 @@ use std::time::Instant;
 
 use super::checkpoint::{Checkpoint, CheckpointError, Progressed};
 use super::early_stopping::EarlyStopping;
+use super::feed::{Batch, Feed, read_rows};
 use super::history::{EpochRecord, History};
+use crate::augment::Mixing;
 use crate::data::{Shuffle, epoch_order};
 use crate::exec::cpu::{BatchNormMode, Engine, Randomness, Tail};
 use crate::features::{FeaturesError, Rows, Side};
@@ -87,6 +89,8 @@ pub struct Settings {
     pub shuffle: Shuffle,
     /// What is minimised.
     pub loss: CrossEntropy,
+    /// How training batches are mixed.
+    pub mixing: Mixing,
     /// What it computes with.
     pub engine: Engine,
 }
@@ -166,7 +170,7 @@ pub fn train(
 /// One stage at work.
 struct StageWork<'a> {
     stage: &'a StagePlan,
-    rows: &'a Rows,
+    feed: Feed<'a>,
     settings: &'a Settings,
     tail: Tail,
     optimizer: Optimizer,
@@ -195,7 +199,9 @@ impl<'a> StageWork<'a> {
         }
         let numbers = trainable_numbers(&tail);
         let (train, validation) = (rows.pictures().readable(Side::Train), rows.pictures().readable(Side::Validation));
-        Ok(StageWork { stage, rows, settings, tail, optimizer, numbers, train, validation })
+        let grid = stage.tap.grid(&model.graph);
+        let feed = Feed { rows, mixing: settings.mixing, seed: settings.seed, grid, classes: tail.num_classes() };
+        Ok(StageWork { stage, feed, settings, tail, optimizer, numbers, train, validation })
     }
 
     fn epoch(
@@ -210,15 +216,13 @@ impl<'a> StageWork<'a> {
         let number = run.history.next_epoch();
         progress.begin(Phase::Epoch, self.train.len() as u64, &format!("{} {number}", self.stage.name));
         let batches = self.batches(number as u64 - 1);
-        let mut upcoming = batches.get(run.step).map(|batch| read_rows(self.rows, batch, number - 1)).transpose()?;
-        while let Some((batch, values)) = batches.get(run.step).zip(upcoming.take()) {
+        let feed = self.feed;
+        let read = |step: usize| batches.get(step).map(|batch| feed.read(batch, number - 1, step)).transpose();
+        let mut upcoming = read(run.step)?;
+        while let Some(batch) = upcoming.take() {
             // The next batch's rows are read while this one is computed.
-            let rows = self.rows;
-            let following = batches.get(run.step + 1);
-            let (step, next) = rayon::join(
-                || self.step(model, run, batch, &values),
-                || following.map(|batch| read_rows(rows, batch, number - 1)).transpose(),
-            );
+            let following = run.step + 1;
+            let (step, next) = rayon::join(|| self.step(model, run, &batch), || read(following));
             step?;
             upcoming = next?;
             progress.advance(batch.len() as u64);
@@ -258,25 +262,19 @@ impl<'a> StageWork<'a> {
         order.chunks(self.settings.batch_size).map(<[_]>::to_vec).collect()
     }
 
-    fn step(
-        &mut self,
-        model: &mut Model,
-        run: &mut Progressed,
-        batch: &[(usize, usize)],
-        values: &[f32],
-    ) -> Result<(), TrainError> {
+    fn step(&mut self, model: &mut Model, run: &mut Progressed, batch: &Batch) -> Result<(), TrainError> {
         let Settings { seed, loss, .. } = self.settings;
         let randomness = Randomness { seed: *seed, step: run.total_steps };
-        let output = self.tail.forward_backward(&mut model.params, values, randomness, &|i, logits, gradient| {
-            loss.forward_backward(logits, Target::Class(batch[i].1), batch.len(), gradient)
+        let output = self.tail.forward_backward(&mut model.params, &batch.rows, randomness, &|i, logits, gradient| {
+            loss.forward_backward(logits, batch.target(i), batch.len(), gradient)
         });
         let logits = output.logits.chunks_exact(output.logits.len() / batch.len());
-        for ((logits, &(_, label)), &loss) in logits.zip(batch).zip(&output.losses) {
+        for (i, (logits, &loss)) in logits.zip(&output.losses).enumerate() {
             if !loss.is_finite() {
                 let (stage, epoch) = (self.stage.name.clone(), run.history.next_epoch());
                 return Err(TrainError::Diverged { stage, epoch, loss });
             }
-            run.count(loss, argmax(logits) == label);
+            run.count(loss, argmax(logits) == batch.target(i).class());
         }
         let learning_rate = self.stage.schedule.lr(self.optimizer.steps());
         apply_gradients(&mut self.optimizer, &mut model.params, &self.numbers, &output.gradients, learning_rate);
@@ -300,7 +298,7 @@ impl<'a> StageWork<'a> {
     fn predict(&mut self, params: &Params) -> Result<Vec<Validated>, TrainError> {
         let mut validated = Vec::with_capacity(self.validation.len());
         for batch in self.validation.chunks(VALIDATION_BATCH) {
-            let logits = self.tail.predict(params, &read_rows(self.rows, batch, 0)?);
+            let logits = self.tail.predict(params, &read_rows(self.feed.rows, batch, 0)?);
             for (logits, &(picture, label)) in logits.chunks_exact(logits.len() / batch.len()).zip(batch) {
                 validated.push(Validated { picture, label, logits: logits.to_vec() });
             }
@@ -357,15 +355,3 @@ pub(crate) fn apply_gradients(
 
 /// Pictures a step of validation: enough for full shards on many cores.
 const VALIDATION_BATCH: usize = 64;
-
-/// The rows of a batch, on the view that the epoch (from 0) trains on.
-fn read_rows(rows: &Rows, batch: &[(usize, usize)], epoch: usize) -> Result<Vec<f32>, FeaturesError> {
-    let numbers: Vec<usize> = batch
-        .iter()
-        .map(|&(picture, _)| {
-            let own = rows.pictures().rows_of(picture);
-            own.start + epoch % own.len()
-        })
-        .collect();
-    rows.read(&numbers)
-}

@@ -11,6 +11,7 @@ use crate::tensor::{Params, Tensor};
 const CLASSES: usize = 3;
 const SAMPLES: usize = 10; // two shards
 
+/// Half of the pictures have one class, half a mixture of two, as MixUp and CutMix make them.
 fn loss_of(graph: &Graph, params: &Params, rows: &[f32], mode: BatchNormMode) -> (f64, Vec<(String, Vec<f32>)>) {
     let cut = CutPoint { first_trainable: 0 };
     let mut tail = Tail::new(graph, Tap(0), cut, mode, Engine::default());
@@ -18,7 +19,11 @@ fn loss_of(graph: &Graph, params: &Params, rows: &[f32], mode: BatchNormMode) ->
     let mut params = params.clone();
     let randomness = Randomness { seed: 1, step: 2 };
     let output = tail.forward_backward(&mut params, rows, randomness, &|i, logits, gradient| {
-        loss.forward_backward(logits, Target::Class(i % CLASSES), SAMPLES, gradient)
+        let mut shares = [0.0; CLASSES];
+        shares[i % CLASSES] = 0.7;
+        shares[(i + 1) % CLASSES] = 0.3;
+        let target = if i % 2 == 0 { Target::Class(i % CLASSES) } else { Target::Distribution(&shares) };
+        loss.forward_backward(logits, target, SAMPLES, gradient)
     });
     let total = output.losses.iter().map(|&loss| f64::from(loss)).sum::<f64>() / SAMPLES as f64;
     (total, tail.trainable().iter().cloned().zip(output.gradients).collect())
