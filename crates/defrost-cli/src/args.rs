@@ -42,6 +42,7 @@ pub(crate) enum Command {
     Predict(Predict),
     Evaluate(Evaluate),
     Advise(Advise),
+    Embed(Embed),
     Sample(Sample),
     Augment(Augment),
     Summary(Summary),
@@ -181,6 +182,34 @@ pub(crate) struct Advise {
     pub(crate) weights: Option<String>,
 }
 
+/// Write the pooled features of pictures to a file, with paths and labels beside it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  defrost embed photos/ --out features.npy
+  defrost embed photos/ --out features.safetensors --backbone efficientnet_b0")]
+pub(crate) struct Embed {
+    /// A folder of class folders, a tar archive of one, or CIFAR-10
+    pub(crate) data: PathBuf,
+    /// The file; its ending says how it is written, .npy or .safetensors
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// The pretrained network [default: efficientnet_lite0.imagenet]
+    #[arg(long, value_name = "ID")]
+    pub(crate) backbone: Option<String>,
+    /// Its weights, from a file or an earlier run [default: the backbone's own]
+    #[arg(long, value_name = "FILE|RUN")]
+    pub(crate) weights: Option<String>,
+    /// The side of the square that pictures are resized to [default: the backbone's]
+    #[arg(long, value_name = "N")]
+    pub(crate) input_size: Option<usize>,
+    /// Keep no features on disk
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// Stop at the first picture that can't be read
+    #[arg(long)]
+    pub(crate) strict: bool,
+}
+
 /// Draw a small data set of our own, for a first try without any pictures
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  defrost sample shapes && defrost train shapes")]
@@ -313,6 +342,8 @@ pub(crate) enum CacheAction {
     Info,
     /// Remove what can be computed or downloaded again: features and half downloads
     Prune,
+    /// Check every row of features, and remove the damaged ones
+    Verify,
 }
 
 /// `last=30`, `fraction=0.7`, `from=block6d`, `all`.

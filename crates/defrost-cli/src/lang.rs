@@ -274,6 +274,36 @@ impl Words {
         say!(self, "{files} files removed, {size} freed", "파일 {files}개를 지워 {size}를 비웠습니다")
     }
 
+    pub(crate) fn rows_checked(self, rows: u64, damaged: u64) -> String {
+        match (self.0, damaged) {
+            (Lang::English, 0) => format!("{rows} rows checked, none damaged"),
+            (Lang::English, _) => {
+                format!("{rows} rows checked, {damaged} damaged and removed: they are computed again")
+            }
+            (Lang::Korean, 0) => format!("{rows}행을 확인했고 손상된 행은 없습니다"),
+            (Lang::Korean, _) => format!("{rows}행 중 손상된 {damaged}행을 지웠습니다. 필요할 때 다시 계산합니다"),
+        }
+    }
+
+    pub(crate) fn index_rebuilt(self) -> String {
+        say!(self, "the index of the features was damaged and is made anew", "특징의 색인이 손상되어 다시 만들었습니다")
+    }
+
+    // embed
+
+    pub(crate) fn no_such_format(self, path: &str) -> String {
+        say!(self, "{path} ends neither in .npy nor in .safetensors", "{path}: 확장자가 .npy도 .safetensors도 아닙니다")
+    }
+
+    pub(crate) fn embedded_features(self, pictures: usize, num_features: usize, out: &str, table: &str) -> String {
+        let pictures = self.pictures(pictures);
+        say!(
+            self,
+            "{out}: {num_features} features of each of {pictures}; paths and labels in {table}",
+            "{out}: {pictures}, 한 장에 특징 {num_features}개. 경로와 레이블은 {table}"
+        )
+    }
+
     // sample
 
     pub(crate) fn drawn(self, path: &str, pictures: usize, classes: usize) -> String {
@@ -388,37 +418,41 @@ impl Words {
         }
     }
 
-    /// `place` is `None` where nothing is kept.
+    pub(crate) fn kept_nowhere(self) -> String {
+        say!(self, "kept nowhere", "저장하지 않음")
+    }
+
+    /// Rows that earlier runs have left, those that are missing, and where all of them go.
+    pub(crate) fn kept(self, found: usize, missing: usize, room: &str, place: &str) -> String {
+        let s = if found.max(missing) == 1 { "" } else { "s" };
+        let rows = match (self.0, found, missing) {
+            (Lang::English, 0, _) => format!("{missing} row{s} to compute"),
+            (Lang::English, _, 0) => format!("{found} row{s} from earlier runs, none to compute"),
+            (Lang::English, ..) => format!("{found} row{s} from earlier runs, {missing} to compute"),
+            (Lang::Korean, 0, _) => format!("{missing}행 계산"),
+            (Lang::Korean, _, 0) => format!("이전 실행의 {found}행 사용, 계산할 행 없음"),
+            (Lang::Korean, ..) => format!("이전 실행의 {found}행 사용, {missing}행 계산"),
+        };
+        say!(self, "{rows}, {room} in {place}", "{rows}, {place}에 {room}")
+    }
+
+    /// `seconds` is `None` where nothing is left to compute.
     pub(crate) fn features(
         self,
         views: u32,
-        room: &str,
-        place: Option<&str>,
-        seconds: f64,
+        kept: &str,
+        seconds: Option<f64>,
         epochs: &str,
         epoch_seconds: f64,
     ) -> String {
-        let (first, then) = (self.about(seconds), self.about(epoch_seconds));
-        let kept = match (place, self.0) {
-            (Some(place), Lang::English) => format!("{room} in {place}"),
-            (Some(place), Lang::Korean) => format!("{place}에 {room}"),
-            (None, Lang::English) => "kept nowhere".to_owned(),
-            (None, Lang::Korean) => "저장하지 않음".to_owned(),
-        };
         let (s, epochs) = (if views == 1 { "" } else { "s" }, self.epochs(epochs));
+        let then = self.about(epoch_seconds);
+        let first = seconds.map(|seconds| self.about(seconds));
+        let first = first.map(|first| say!(self, "{first} · then ", "{first} · 그다음 ")).unwrap_or_default();
         say!(
             self,
-            "features  {views} view{s} each, {kept} · {first} · then {epochs}, {then}",
-            "특징  사진마다 {views}가지, {kept} · {first} · 그다음 {epochs}, {then}"
-        )
-    }
-
-    pub(crate) fn features_at_hand(self, path: &str, epochs: &str, seconds: f64) -> String {
-        let (about, epochs) = (self.about(seconds), self.epochs(epochs));
-        say!(
-            self,
-            "features  from an earlier run, {path} · {epochs}, {about}",
-            "특징  이전 실행의 {path} 사용 · {epochs}, {about}"
+            "features  {views} view{s} each, {kept} · {first}{epochs}, {then}",
+            "특징  사진마다 {views}가지, {kept} · {first}{epochs}, {then}"
         )
     }
 

@@ -1,9 +1,10 @@
 //! Files that are never half-written, locks, and reads by position.
 //!
-//! Invariant: a file under its final name is complete. Everything is written to a temporary sibling and renamed.
+//! Invariant: a file under its final name is complete. Everything is written to a temporary sibling and renamed; the exception
+//! is [`open_read_write`], for files whose parts carry sums of their own.
 
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// A failed file operation, with the path that the system's own error leaves out.
@@ -93,16 +94,6 @@ impl AtomicFile {
         }
     }
 
-    /// Writes over the first bytes, which must have been written before.
-    ///
-    /// # Errors
-    /// When the file can't be written.
-    pub fn overwrite_start(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some(file) = &mut self.file else { return Err(io::Error::other("the file is committed")) };
-        file.seek(SeekFrom::Start(0))?;
-        file.write_all(bytes)
-    }
-
     /// Syncs the content and gives the file its name.
     ///
     /// # Errors
@@ -156,6 +147,35 @@ impl Drop for AtomicFile {
     }
 }
 
+/// Opens a file to be read and written by position, and creates it where there is none. Who uses it must be able to tell a part
+/// that was written from one that wasn't.
+///
+/// # Errors
+/// When the file can't be opened.
+pub fn open_read_write(path: &Path) -> Result<File, FsError> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false).open(path).map_err(FsError::at("open", path))
+}
+
+/// A file's lock, which processes and threads take in turn. It is free again when this is dropped or the process ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Waits until the lock of the file at `path` is free, and takes it. Nothing is ever written to the file, and it must stay:
+    /// whoever waits for the lock of a removed file waits for another lock than the next one who comes.
+    ///
+    /// # Errors
+    /// When the file can't be created, or its file system has no locks.
+    pub fn take(path: &Path) -> Result<Lock, FsError> {
+        let file = open_read_write(path)?;
+        file.lock().map_err(FsError::at("lock", path))?;
+        Ok(Lock { _file: file })
+    }
+}
+
 /// Reads exactly `buffer.len()` bytes from `offset`, whatever the file's cursor.
 ///
 /// # Errors
@@ -172,6 +192,28 @@ pub fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
             match std::os::windows::fs::FileExt::seek_read(file, &mut buffer[done..], offset + done as u64)? {
                 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
                 read => done += read,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Writes all of `buffer` from `offset` on, whatever the file's cursor.
+///
+/// # Errors
+/// When the file can't be written.
+pub fn write_at(file: &File, buffer: &[u8], offset: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::FileExt::write_all_at(file, buffer, offset)
+    }
+    #[cfg(windows)]
+    {
+        let mut done = 0;
+        while done < buffer.len() {
+            match std::os::windows::fs::FileExt::seek_write(file, &buffer[done..], offset + done as u64)? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => done += written,
             }
         }
         Ok(())
@@ -231,6 +273,38 @@ mod tests {
         read_at(&file, &mut buffer, 4).unwrap();
         assert_eq!(&buffer, b"456");
         assert!(read_at(&file, &mut buffer, 8).is_err());
+    }
+
+    #[test]
+    fn writes_by_position() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows");
+        let file = open_read_write(&path).unwrap();
+        write_at(&file, b"3456", 3).unwrap();
+        write_at(&open_read_write(&path).unwrap(), b"012", 0).unwrap();
+        assert_eq!(read(&path).unwrap(), b"0123456");
+    }
+
+    #[test]
+    fn a_lock_is_held_by_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let inside = std::sync::atomic::AtomicUsize::new(0);
+        let most = std::sync::atomic::AtomicUsize::new(0);
+        let order = std::sync::atomic::Ordering::SeqCst;
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        let _lock = Lock::take(&path).unwrap();
+                        most.fetch_max(inside.fetch_add(1, order) + 1, order);
+                        std::thread::yield_now();
+                        inside.fetch_sub(1, order);
+                    }
+                });
+            }
+        });
+        assert_eq!(most.into_inner(), 1);
     }
 
     #[test]

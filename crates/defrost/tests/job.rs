@@ -233,6 +233,150 @@ impl Callback for Flip {
     }
 }
 
+/// Counts the pictures that a trunk pass or a derivation works on.
+#[derive(Default)]
+struct Computed {
+    pictures: AtomicUsize,
+}
+
+impl Observer for Computed {
+    fn begin(&self, phase: Phase, total: u64, _: &str) {
+        if phase == Phase::Features {
+            self.pictures.fetch_add(total as usize, Ordering::SeqCst);
+        }
+    }
+    fn advance(&self, _: u64) {}
+    fn end(&self) {}
+}
+
+impl Bench {
+    /// Runs and says how many pictures were computed, by the trunk pass and for the first stage's derived rows together.
+    fn computed(&self, recipe: &Recipe, budget: u64, out: &str) -> (usize, Outcome) {
+        let (observer, flag) = (Computed::default(), AtomicBool::new(false));
+        let dir = RunDir::create(&self.path(out)).unwrap();
+        let outcome = self.job(recipe, budget).run(&dir, &mut (), Progress::new(&observer, &flag)).unwrap();
+        (observer.pictures.into_inner(), outcome)
+    }
+
+    fn files_of_rows(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.path("cache/features")).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.extension().is_some_and(|ending| ending == "rows")).collect()
+    }
+
+    fn class(&self, number: usize) -> PathBuf {
+        let folders = std::fs::read_dir(self.path("pictures")).unwrap();
+        let mut folders: Vec<PathBuf> = folders.map(|entry| entry.unwrap().path()).collect();
+        folders.sort();
+        folders[number].clone()
+    }
+}
+
+#[test]
+fn only_what_was_never_computed_is_computed() {
+    let bench = Bench::new();
+    let plain = bench.recipe("augment = \"none\"", "last = 30");
+    let count = 24;
+    assert_eq!(bench.computed(&plain, PLENTY, "first").0, 2 * count);
+    let changed = |settings: &[(&str, &str)]| {
+        let mut recipe = plain.clone();
+        settings.iter().for_each(|(key, value)| recipe.set(key, value).unwrap());
+        recipe
+    };
+    for (number, settings) in [
+        &[("seed", "8")][..],
+        &[("head.layers", "[{ dense = 32 }]")],
+        &[("stages.0.learning_rate", "3e-3"), ("batch_size", "7")],
+        &[("data.validation", "0.5"), ("seed", "9")],
+        &[("data.classes", "[\"apple\", \"fish\"]")],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(bench.computed(&changed(settings), PLENTY, &format!("again-{number}")).0, 0, "{settings:?}");
+    }
+
+    // Added pictures cost themselves, in the pass and in what is derived from it; a copy costs nothing.
+    draw(&bench.path("more"), &Drawing { per_class: 3, size: 64, seed: 11 }).unwrap();
+    let more = std::fs::read_dir(bench.path("more").join(bench.class(0).file_name().unwrap())).unwrap();
+    for (number, entry) in more.enumerate() {
+        std::fs::rename(entry.unwrap().path(), bench.class(0).join(format!("more-{number}.jpg"))).unwrap();
+    }
+    let old = std::fs::read_dir(bench.class(0)).unwrap().next().unwrap().unwrap().path();
+    std::fs::copy(old, bench.class(0).join("copy.jpg")).unwrap();
+    let (computed, outcome) = bench.computed(&plain, PLENTY, "added");
+    assert_eq!(computed, 2 * 3);
+    // The result is that of a run that computes all of them.
+    assert_eq!(outcome.weights_hash, bench.run(&plain, 0, "added-uncached").weights_hash);
+
+    // A new class costs its pictures.
+    let class = bench.path("pictures").join("new-class");
+    std::fs::rename(bench.path("more").join(bench.class(1).file_name().unwrap()), class).unwrap();
+    assert_eq!(bench.computed(&plain, PLENTY, "class").0, 2 * 3);
+
+    // Another view of each training picture costs only the views, the plain ones are there.
+    let views = changed(&[("augment", "{ pipeline = \"flip|rotate(15)\", views = 2 }")]);
+    let (computed, outcome) = bench.computed(&views, PLENTY, "views");
+    assert_eq!(computed, 2 * outcome.train_samples);
+    // Other views: another `augment.seed`; the run's own seed has nothing to do with it.
+    let mut again = views.clone();
+    again.set("seed", "30").unwrap();
+    let (computed, _) = bench.computed(&again, PLENTY, "views-seed");
+    assert!(computed < 2 * outcome.train_samples, "{computed}: only pictures that were validated before");
+    again.set("augment.seed", "1").unwrap();
+    let (computed, outcome) = bench.computed(&again, PLENTY, "views-augment-seed");
+    assert_eq!(computed, 2 * outcome.train_samples);
+}
+
+#[test]
+fn damaged_rows_are_computed_again_and_stored_for_the_next_run() {
+    let bench = Bench::new();
+    let recipe = bench.recipe("augment = \"none\"", "last = 30");
+    let (_, whole) = bench.computed(&recipe, PLENTY, "whole");
+    let cache = bench.path("cache/features");
+    let files = bench.files_of_rows();
+    assert_eq!(files.len(), 2);
+    for path in files {
+        let mut bytes = std::fs::read(&path).unwrap();
+        let len = bytes.len();
+        bytes[len / 2] ^= 1;
+        bytes.truncate(len - 5);
+        write(&path, &bytes);
+    }
+    // The missing last row of each tap is seen at once, the altered one when it is read.
+    let (computed, mended) = bench.computed(&recipe, PLENTY, "mended");
+    assert_eq!((computed, &mended.weights_hash), (2, &whole.weights_hash));
+    let (computed, again) = bench.computed(&recipe, PLENTY, "again");
+    assert_eq!((computed, &again.weights_hash), (2, &whole.weights_hash));
+    let (computed, _) = bench.computed(&recipe, PLENTY, "sound");
+    assert_eq!(computed, 0);
+    assert_eq!(defrost::features::verify(&cache).unwrap().damaged, 0);
+}
+
+#[test]
+fn runs_at_once_share_one_cache_within_its_limit() {
+    let bench = Bench::new();
+    let recipe = bench.recipe("augment = \"none\"", "last = 30");
+    let alone = bench.run(&recipe, 0, "alone").weights_hash;
+    for (number, budget) in [PLENTY, 150_000].into_iter().enumerate() {
+        std::thread::scope(|scope| {
+            for worker in 0..3 {
+                let (bench, recipe, alone) = (&bench, &recipe, &alone);
+                scope.spawn(move || {
+                    let outcome = on_threads(2, || bench.run(recipe, budget, &format!("run-{number}-{worker}")));
+                    assert_eq!(&outcome.weights_hash, alone);
+                });
+            }
+        });
+        let used = defrost::features::usage(&bench.path("cache/features")).unwrap();
+        let verified = defrost::features::verify(&bench.path("cache/features")).unwrap();
+        assert!(verified.damaged == 0 && used.rows == verified.rows, "{used:?} {verified:?}");
+        assert!(if budget == PLENTY { used.rows == 48 } else { used.rows < 48 }, "{used:?}");
+        let rows: u64 = bench.files_of_rows().iter().map(|path| path.metadata().unwrap().len()).sum();
+        assert!(used.rows > 0 && rows <= budget, "{used:?}, {rows} bytes of rows");
+        defrost::features::clear(&bench.path("cache/features")).unwrap();
+    }
+}
+
 #[test]
 fn one_flipped_frozen_bit_makes_the_run_fail() {
     let bench = Bench::new();

@@ -1,9 +1,10 @@
 //! `defrost cache`: where weights and features are kept, and how to be rid of them.
 //!
-//! Layout: `weights/` holds the publishers' files, `features/` the rows of trunk passes; `*.part` are half downloads.
+//! Layout: `weights/` holds the publishers' files, `features/` the rows of trunk passes ([`defrost::features`]); `*.part` are half downloads.
 
 use std::path::{Path, PathBuf};
 
+use defrost::features;
 use defrost::fs::FsError;
 use serde::Serialize;
 
@@ -28,18 +29,20 @@ pub(super) fn weights(terminal: &Terminal) -> Result<PathBuf, Failure> {
 }
 
 /// Where the rows of trunk passes are kept.
-pub(super) fn features(terminal: &Terminal) -> Result<PathBuf, Failure> {
+pub(super) fn features_folder(terminal: &Terminal) -> Result<PathBuf, Failure> {
     Ok(folder(terminal)?.join(FEATURES))
 }
 
 #[derive(Serialize)]
 struct Info {
     path: String,
-    kinds: Vec<Usage>,
+    kinds: Vec<Kind>,
+    /// Of features.
+    rows: u64,
 }
 
 #[derive(Serialize)]
-struct Usage {
+struct Kind {
     kind: &'static str,
     files: usize,
     bytes: u64,
@@ -52,39 +55,49 @@ struct Pruned {
     bytes: u64,
 }
 
+#[derive(Serialize)]
+struct Verified {
+    path: String,
+    rows: u64,
+    damaged: u64,
+    index_rebuilt: bool,
+}
+
 pub(super) fn run(action: &CacheAction, terminal: &Terminal) -> Result<(), Failure> {
     let folder = folder(terminal)?;
-    let entries = list(&folder)?;
     match action {
-        CacheAction::Info => info(&folder, &entries, terminal),
-        CacheAction::Prune => prune(&folder, &entries, terminal),
+        CacheAction::Info => info(&folder, terminal),
+        CacheAction::Prune => prune(&folder, terminal),
+        CacheAction::Verify => verify(&folder, terminal),
     }
 }
 
-fn info(folder: &Path, entries: &[Entry], terminal: &Terminal) -> Result<(), Failure> {
-    let usage = |kind| {
-        let of_kind = || entries.iter().filter(|entry| entry.kind == kind);
-        Usage { kind, files: of_kind().count(), bytes: of_kind().map(|entry| entry.bytes).sum() }
+fn info(folder: &Path, terminal: &Terminal) -> Result<(), Failure> {
+    let downloads = downloads(folder)?;
+    let downloaded = |kind| {
+        let of_kind = || downloads.iter().filter(|download| download.kind == kind);
+        Kind { kind, files: of_kind().count(), bytes: of_kind().map(|download| download.bytes).sum() }
     };
-    let kinds: Vec<Usage> = [WEIGHTS, FEATURES, PARTIAL].map(usage).into();
+    let features = features::usage(&folder.join(FEATURES))?;
+    let kept = Kind { kind: FEATURES, files: features.files, bytes: features.bytes };
+    let kinds = vec![downloaded(WEIGHTS), kept, downloaded(PARTIAL)];
     if terminal.wants_json() {
-        return terminal.json(&Info { path: folder.display().to_string(), kinds });
+        return terminal.json(&Info { path: folder.display().to_string(), kinds, rows: features.rows });
     }
     let mut rows = vec![terminal.words.cache_headings().to_vec()];
     rows.extend(
-        kinds
-            .iter()
-            .map(|usage| vec![terminal.words.cache_kind(usage.kind), usage.files.to_string(), bytes(usage.bytes)]),
+        kinds.iter().map(|kind| vec![terminal.words.cache_kind(kind.kind), kind.files.to_string(), bytes(kind.bytes)]),
     );
     terminal.data(format!("{}\n{}", short(folder), columns(&rows)).as_bytes())
 }
 
-fn prune(folder: &Path, entries: &[Entry], terminal: &Terminal) -> Result<(), Failure> {
-    let (mut files, mut freed) = (0, 0);
-    for entry in entries.iter().filter(|entry| entry.kind != WEIGHTS) {
-        std::fs::remove_file(&entry.path).map_err(FsError::at("remove", &entry.path))?;
+fn prune(folder: &Path, terminal: &Terminal) -> Result<(), Failure> {
+    let features = features::clear(&folder.join(FEATURES))?;
+    let (mut files, mut freed) = (features.files, features.bytes);
+    for download in downloads(folder)?.iter().filter(|download| download.kind == PARTIAL) {
+        std::fs::remove_file(&download.path).map_err(FsError::at("remove", &download.path))?;
         files += 1;
-        freed += entry.bytes;
+        freed += download.bytes;
     }
     terminal.say(terminal.words.pruned(files, &bytes(freed)));
     if terminal.wants_json() {
@@ -93,31 +106,41 @@ fn prune(folder: &Path, entries: &[Entry], terminal: &Terminal) -> Result<(), Fa
     Ok(())
 }
 
-struct Entry {
+fn verify(folder: &Path, terminal: &Terminal) -> Result<(), Failure> {
+    let features::Verified { rows, damaged, index_rebuilt, .. } = features::verify(&folder.join(FEATURES))?;
+    if index_rebuilt {
+        terminal.warn(terminal.words.index_rebuilt());
+    }
+    terminal.say(terminal.words.rows_checked(rows, damaged));
+    if terminal.wants_json() {
+        terminal.json(&Verified { path: folder.display().to_string(), rows, damaged, index_rebuilt })?;
+    }
+    Ok(())
+}
+
+struct Download {
     kind: &'static str,
     path: PathBuf,
     bytes: u64,
 }
 
-/// The cache's own files, by path; what else lies there is left alone. A cache that doesn't exist yet holds none.
-fn list(folder: &Path) -> Result<Vec<Entry>, FsError> {
-    let mut entries = Vec::new();
-    for kind in [WEIGHTS, FEATURES] {
-        let below = folder.join(kind);
-        if !below.exists() {
-            continue;
-        }
-        let failed = || FsError::at("read", &below);
-        for file in std::fs::read_dir(&below).map_err(failed())? {
-            let file = file.map_err(failed())?;
-            let metadata = file.metadata().map_err(failed())?;
-            if metadata.is_file() {
-                let partial = file.path().extension().is_some_and(|ending| ending == "part");
-                let kind = if partial { PARTIAL } else { kind };
-                entries.push(Entry { kind, path: file.path(), bytes: metadata.len() });
-            }
+/// Weights and half downloads, by path. A cache that doesn't exist yet holds none.
+fn downloads(folder: &Path) -> Result<Vec<Download>, FsError> {
+    let below = folder.join(WEIGHTS);
+    let mut downloads = Vec::new();
+    if !below.exists() {
+        return Ok(downloads);
+    }
+    let failed = || FsError::at("read", &below);
+    for file in std::fs::read_dir(&below).map_err(failed())? {
+        let file = file.map_err(failed())?;
+        let metadata = file.metadata().map_err(failed())?;
+        if metadata.is_file() {
+            let partial = file.path().extension().is_some_and(|ending| ending == "part");
+            let kind = if partial { PARTIAL } else { WEIGHTS };
+            downloads.push(Download { kind, path: file.path(), bytes: metadata.len() });
         }
     }
-    entries.sort_by(|a, b| a.path.cmp(&b.path));
-    Ok(entries)
+    downloads.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(downloads)
 }

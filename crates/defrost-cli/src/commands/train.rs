@@ -56,7 +56,7 @@ impl Work<'_> {
         let environment = Environment {
             embedded: defrost_weights::efficientnet_lite0(),
             weights_cache: &weights_cache,
-            features: if self.no_cache { Cache::none() } else { Cache::in_folder(&cache::features(terminal)?)? },
+            features: if self.no_cache { Cache::none() } else { Cache::in_folder(&cache::features_folder(terminal)?)? },
             lang: terminal.words.0,
         };
         let job = Job::prepare(&self.recipe, self.strict, &environment, progress).map_err(failed)?;
@@ -65,7 +65,7 @@ impl Work<'_> {
             (None, Some(path)) => RunDir::create(path)?,
             (None, None) => RunDir::create_next(Path::new(RUNS), &job.data.name)?,
         };
-        talk::before(&job, &dir, terminal);
+        talk::before(&job, &dir, terminal)?;
         let mut table = Table { rows: StageTable::default(), bars: &bars };
         let outcome = job.run(&dir, &mut table, progress).map_err(|error| match error.is_cancelled() {
             true => stopped(dir.path(), terminal),

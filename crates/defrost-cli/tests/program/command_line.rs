@@ -10,6 +10,7 @@ fn help_is_short_and_has_examples() {
         "train",
         "predict",
         "evaluate",
+        "embed",
         "sample",
         "augment",
         "summary",
@@ -78,6 +79,7 @@ fn json_is_one_versioned_object() {
         &["backbones", "fetch", "efficientnet_lite0", "--json"],
         &["cache", "info", "--json"],
         &["cache", "prune", "--json"],
+        &["cache", "verify", "--json"],
     ]
     .iter()
     .map(|args| {

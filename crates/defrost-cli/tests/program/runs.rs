@@ -161,6 +161,86 @@ fn two_processes_work_side_by_side() {
 }
 
 #[test]
+fn rows_of_earlier_runs_are_found_verified_and_removed() {
+    let program = with_pictures();
+    let said = |more: &[&str]| {
+        let (code, _, stderr) = program.texts(&[&TRAIN, &PLAIN[..], &["--epochs", "1,1"], more].concat());
+        assert_eq!(code, 0, "{stderr}");
+        stderr
+    };
+    let first = said(&["--out", "first"]);
+    assert!(
+        first.contains("features  1 view each, 24 rows to compute, ") && first.contains("FOLDER/cache/features"),
+        "{first}"
+    );
+    let again = said(&["--out", "again", "--seed", "9"]);
+    assert!(
+        again.contains("1 view each, 24 rows from earlier runs, none to compute") && !again.contains("24 pictures  "),
+        "{again}"
+    );
+    draw(&program.path().join("more"), &Drawing { per_class: 1, size: 64, seed: 5 }).unwrap();
+    let new = program.path().join("more/fish/fish_001.jpg");
+    std::fs::rename(new, program.path().join("pictures/fish/new.jpg")).unwrap();
+    let more = said(&["--out", "more-pictures"]);
+    assert!(
+        more.contains("24 rows from earlier runs, 1 to compute") && more.contains(" features            1 picture "),
+        "{more}"
+    );
+
+    assert_eq!(program.json(&["cache", "info", "--json"])["rows"], 50);
+    assert_eq!(program.texts(&["cache", "verify"]).2, "50 rows checked, none damaged\n");
+    let files = program.files("cache/features");
+    let rows: Vec<&PathBuf> =
+        files.iter().filter(|path| path.extension().is_some_and(|ending| ending == "rows")).collect();
+    assert_eq!(rows.len(), 2);
+    let mut bytes = defrost::fs::read(rows[0]).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    defrost::fs::write_atomic(rows[0], &bytes).unwrap();
+    let text = "50 rows checked, 1 damaged and removed: they are computed again\n";
+    assert_eq!(program.texts(&["cache", "verify"]).2, text);
+    assert_eq!(program.json(&["cache", "verify", "--json"])["damaged"], 0);
+    assert!(program.texts(&["cache", "prune"]).2.starts_with("3 files removed, "));
+    assert_eq!(program.json(&["cache", "info", "--json"])["rows"], 0);
+}
+
+#[test]
+fn features_are_written_for_use_elsewhere() {
+    let program = with_pictures();
+    let embed = |out: &str, more: &[&str]| {
+        program.json(&[&["embed", "pictures", "--input-size", "64", "--out", out, "--json"], more].concat())
+    };
+    let report = embed("a/features.npy", &[]);
+    assert_eq!(
+        (&report["samples"], &report["num_features"], &report["skipped"]),
+        (&24.into(), &1280.into(), &0.into())
+    );
+    let npy = defrost::fs::read(&program.path().join("a/features.npy")).unwrap();
+    assert_eq!(npy.len(), 128 + 24 * 1280 * 4);
+    let table = defrost::fs::read_to_string(&program.path().join("a/features.csv")).unwrap();
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!((lines.len(), lines[0], lines[1]), (25, "path,label,class", "apple/apple_001.jpg,0,apple"));
+    assert!(lines[1..].is_sorted());
+
+    // The same numbers, from the cache, without it, and in the other format.
+    embed("again.npy", &[]);
+    embed("uncached.npy", &["--no-cache"]);
+    let read = |name: &str| defrost::fs::read(&program.path().join(name)).unwrap();
+    assert!(read("again.npy") == npy && read("uncached.npy") == npy);
+    embed("features.safetensors", &[]);
+    assert!(read("features.safetensors").ends_with(&npy[128..]));
+    assert_eq!(program.json(&["cache", "info", "--json"])["rows"], 24);
+
+    let error = program.mistake(&["embed", "pictures", "--out", "features.parquet"]);
+    assert!(error.contains("features.parquet ends neither in .npy nor in .safetensors"), "{error}");
+    // A picture that can't be read has no row.
+    let cut = read("pictures/apple/apple_001.jpg");
+    defrost::fs::write_atomic(&program.path().join("pictures/apple/apple_001.jpg"), &cut[..cut.len() / 2]).unwrap();
+    let report = embed("fewer.npy", &[]);
+    assert_eq!((&report["samples"], &report["skipped"]), (&23.into(), &1.into()));
+    assert!(!String::from_utf8(read("fewer.csv")).unwrap().contains("apple_001"));
+}
+
+#[test]
 fn what_a_run_needs_to_know_is_said_once() {
     let program = with_pictures();
     let said = |more: &[&str]| {

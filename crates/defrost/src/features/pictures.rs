@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
+use super::store::Key;
 use crate::augment::Pipeline;
 use crate::backbone::InputRange;
 use crate::data::{DataError, Dataset, Sample, Skipped};
@@ -32,6 +33,7 @@ pub struct Pictures {
     pipeline: Pipeline,
     views: u32,
     augment_seed: u64,
+    view_identities: Vec<String>,
     input_size: usize,
     resize: Resize,
     range: InputRange,
@@ -63,13 +65,16 @@ impl Pictures {
     /// The pictures of `data`.
     pub fn new(data: &Dataset, rendering: Rendering) -> Pictures {
         let Rendering { pipeline, views, augment_seed, input_size, resize, range, strict } = rendering;
+        let views = views.max(1);
+        let view_identities = (0..views).map(|view| pipeline.identity(view, augment_seed)).collect();
         Pictures {
             samples: [&data.train[..], &data.validation, &data.test].concat(),
             train: data.train.len(),
             validation: data.validation.len(),
             pipeline,
-            views: views.max(1),
+            views,
             augment_seed,
+            view_identities,
             input_size,
             resize,
             range,
@@ -140,21 +145,8 @@ impl Pictures {
         self.lock().iter().map(skipped).collect()
     }
 
-    pub(super) fn unreadable_numbers(&self) -> Vec<usize> {
-        self.lock().keys().copied().collect()
-    }
-
     pub(super) fn is_unreadable(&self, picture: usize) -> bool {
         self.lock().contains_key(&picture)
-    }
-
-    pub(super) fn set_unreadable(&self, numbers: &[usize]) {
-        for &number in numbers.iter().filter(|&&number| number < self.samples.len()) {
-            // The reason is found again, not stored.
-            if let Err(error) = self.decode(number) {
-                self.mark_unreadable(number, &error);
-            }
-        }
     }
 
     pub(super) fn mark_unreadable(&self, picture: usize, error: &DataError) {
@@ -182,26 +174,20 @@ impl Pictures {
         pixels
     }
 
-    /// Identifies everything that the rows' pixels depend on: contents, views, decoder, resizing.
-    pub(super) fn fingerprint(&self) -> blake3::Hash {
+    /// Identifies what pixels depend on beside the picture and the view: decoder, resizing, what the network expects.
+    pub(super) fn preparation(&self) -> blake3::Hash {
+        let how = format!("{} {:?} {} {:?}", decoder_name(), self.resize, self.input_size, self.range);
+        blake3::hash(how.as_bytes())
+    }
+
+    /// What the row is made from: BLAKE3 over `trunk`, the picture's content and the view's identity.
+    pub(super) fn key(&self, trunk: &blake3::Hash, number: RowNumber) -> Key {
+        let (picture, view) = self.of_row(number);
         let mut hasher = blake3::Hasher::new();
-        let how = format!(
-            "{} {:?} {} {:?} {} {} {}",
-            decoder_name(),
-            self.resize,
-            self.input_size,
-            self.range,
-            self.views,
-            self.train,
-            self.validation
-        );
-        hasher.update(how.as_bytes());
-        for view in 0..self.views {
-            hasher.update(self.pipeline.identity(view, self.augment_seed).as_bytes());
-        }
-        for sample in &self.samples {
-            hasher.update(&sample.content);
-        }
-        hasher.finalize()
+        // Two parts of a fixed length and the rest: no two rows give the same bytes.
+        hasher.update(trunk.as_bytes());
+        hasher.update(&self.samples[picture].content);
+        hasher.update(self.view_identities[view as usize].as_bytes());
+        *hasher.finalize().as_bytes()
     }
 }

@@ -1,5 +1,6 @@
 //! `defrost train`, composed: data → trunk pass → stages → classifier → evaluation → figure.
 
+mod embedding;
 mod outcome;
 mod rows;
 mod weights;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+pub use embedding::Embedding;
 pub use outcome::{Outcome, StageOutcome};
 use rows::StageRows;
 pub use weights::Start;
@@ -19,7 +21,7 @@ use crate::cost::{self, Estimate, PictureCost, StageCost};
 use crate::data::{self, DataError, Dataset, Shuffle};
 use crate::evaluate::Evaluation;
 use crate::exec::cpu::{BatchNormMode, Bf16, Engine};
-use crate::features::{Cache, Pictures, Rendering, Side};
+use crate::features::{Cache, FeaturesError, Pictures, Rendering, Side};
 use crate::fs::FsError;
 use crate::graph::{Cut, CutError};
 use crate::loss::LossError;
@@ -86,7 +88,6 @@ pub enum JobError {
 impl JobError {
     /// Whether the user stopped the work, which is no failure.
     pub fn is_cancelled(&self) -> bool {
-        use crate::features::FeaturesError;
         matches!(self, JobError::Train(TrainError::Cancelled | TrainError::Features(FeaturesError::Cancelled)))
     }
 }
@@ -130,14 +131,16 @@ pub struct Job {
 pub struct FeaturePlan {
     /// The layer whose output is stored.
     pub tap: String,
-    /// The file.
-    pub path: PathBuf,
+    /// The cache's folder.
+    pub folder: PathBuf,
     /// Of all rows.
     pub bytes: u64,
     /// The share of it that may be written; the rest is computed again in each epoch.
     pub budget: u64,
-    /// Whether an earlier run has left them.
-    pub at_hand: bool,
+    /// Rows in all: pictures and views.
+    pub rows: usize,
+    /// Of them, those that earlier runs have left; the others are computed.
+    pub found: usize,
 }
 
 impl Job {
@@ -195,26 +198,34 @@ impl Job {
     }
 
     /// Where the features of the first trunk pass go; `None` where every stage begins at the picture.
-    pub fn feature_plan(&self) -> Option<FeaturePlan> {
+    ///
+    /// # Errors
+    /// When the cache can't be opened.
+    pub fn feature_plan(&self) -> Result<Option<FeaturePlan>, JobError> {
         let source = StageRows::new(self.pictures(), &self.stages, self.features.clone(), self.engine());
-        let mut rows = source.first_pass(&self.model)?;
+        let Some(mut rows) = source.first_pass(&self.model) else { return Ok(None) };
+        rows.find(&self.features).map_err(|error| TrainError::from(FeaturesError::from(error)))?;
         let partial = self.stages.iter().map(|stage| stage.tap).filter(|tap| tap.is_partial(&self.model.graph));
-        Some(FeaturePlan {
-            tap: self.model.graph.layers()[partial.min()?.0].name.clone(),
-            path: rows.path(&self.features),
+        Ok(partial.min().map(|tap| FeaturePlan {
+            tap: self.model.graph.layers()[tap.0].name.clone(),
+            folder: self.features.folder.clone(),
             bytes: rows.bytes(),
             budget: self.features.budget,
-            at_hand: rows.open(&self.features),
-        })
+            rows: rows.count(),
+            found: rows.stored(),
+        }))
     }
 
     /// How long it will take, from one picture's forward pass and the multiply-adds of the rest.
-    pub fn estimate(&self) -> Estimate {
+    pub fn estimate(&self, plan: Option<&FeaturePlan>) -> Estimate {
         let cost = |stage: &StagePlan| StageCost { tap: stage.tap, epochs: stage.max_epochs };
         let stages: Vec<StageCost> = self.stages.iter().map(cost).collect();
-        let kept = self.feature_plan().map_or(1.0, |plan| (plan.budget as f64 / plan.bytes as f64).min(1.0));
+        let kept = plan.map_or(1.0, |plan| (plan.budget as f64 / plan.bytes as f64).min(1.0));
+        let missing = plan.map_or(1.0, |plan| 1.0 - plan.found as f64 / plan.rows as f64);
         let (train, validation) = (self.data.train.len(), self.data.validation.len());
-        cost::estimate(&self.model, self.engine(), &stages, PictureCost { train, validation, views: self.views, kept })
+        let pictures = PictureCost { train, validation, views: self.views, kept };
+        let estimate = cost::estimate(&self.model, self.engine(), &stages, pictures);
+        Estimate { features: missing * estimate.features, ..estimate }
     }
 
     /// Runs in `dir`, or goes on where an earlier process left off, and leaves there all that a run holds.

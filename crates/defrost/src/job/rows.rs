@@ -82,10 +82,9 @@ impl RowSource for StageRows {
             } else {
                 let program = Program::new(&model.graph, &model.params, deepest, tap, self.engine);
                 let engine = engine_fingerprint(self.engine, model.fingerprint(deepest, tap));
-                let left = self.cache.budget.saturating_sub(pass.bytes());
                 let mut rows = Rows::derived(pass, program, engine);
                 let label = label(&model.graph.layers()[tap.0]);
-                rows.fill(&Cache { budget: left, ..self.cache.clone() }, &label, progress)?;
+                rows.fill(&self.cache, &label, progress)?;
                 Arc::new(rows)
             }
         } else {

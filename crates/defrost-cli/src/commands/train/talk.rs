@@ -7,33 +7,43 @@ use defrost::job::{Job, Outcome};
 use defrost::recipe::Warning;
 use defrost::run::{self, RunDir};
 
+use crate::failure::Failure;
 use crate::terminal::{Terminal, bytes, percent, short};
 
 /// Classes whose counts are said one by one; of more, the first and the last.
 const NAMED_CLASSES: usize = 6;
 
 /// The lines before the work begins.
-pub(super) fn before(job: &Job, dir: &RunDir, terminal: &Terminal) {
-    let words = terminal.words;
+pub(super) fn before(job: &Job, dir: &RunDir, terminal: &Terminal) -> Result<(), Failure> {
     terminal.say(pictures(job, dir, terminal));
     terminal.say(network(job, terminal));
     if let Some(weights) = &job.weights {
         terminal.detail(weights.to_string());
     }
     hints(job, terminal);
-    let estimate = job.estimate();
+    terminal.say(work(job, terminal)?);
+    terminal.say("");
+    Ok(())
+}
+
+/// What is at hand and what is to do, and how long it takes.
+fn work(job: &Job, terminal: &Terminal) -> Result<String, Failure> {
+    let words = terminal.words;
+    let plan = job.feature_plan()?;
+    let estimate = job.estimate(plan.as_ref());
     let epochs: Vec<String> = job.stages.iter().map(|stage| stage.max_epochs.to_string()).collect();
     let epochs = epochs.join(" + ");
-    terminal.say(match job.feature_plan() {
-        Some(plan) if plan.at_hand => words.features_at_hand(&short(&plan.path), &epochs, estimate.epochs),
-        Some(plan) => {
-            let place = if plan.budget == 0 { None } else { plan.path.parent().map(short) };
-            let room = words.room(&bytes(plan.budget.min(plan.bytes)), &bytes(plan.bytes));
-            words.features(job.views, &room, place.as_deref(), estimate.features, &epochs, estimate.epochs)
+    let Some(plan) = plan else { return Ok(words.no_features(&epochs, estimate.epochs)) };
+    let missing = plan.rows - plan.found;
+    let kept = match plan.budget {
+        0 => words.kept_nowhere(),
+        budget => {
+            let room = words.room(&bytes(budget.min(plan.bytes)), &bytes(plan.bytes));
+            words.kept(plan.found, missing, &room, &short(&plan.folder))
         }
-        None => words.no_features(&epochs, estimate.epochs),
-    });
-    terminal.say("");
+    };
+    let seconds = (missing > 0).then_some(estimate.features);
+    Ok(words.features(job.views, &kept, seconds, &epochs, estimate.epochs))
 }
 
 fn pictures(job: &Job, dir: &RunDir, terminal: &Terminal) -> String {

@@ -1,0 +1,99 @@
+//! `defrost embed`: the features of pictures as a file, for use elsewhere.
+
+use std::path::{Path, PathBuf};
+
+use defrost::features::Cache;
+use defrost::job::{Embedding, Environment, Job};
+use defrost::progress::Progress;
+use defrost::recipe::Recipe;
+use serde::Serialize;
+
+use super::cache;
+use crate::args;
+use crate::failure::Failure;
+use crate::interrupt;
+use crate::terminal::{Terminal, short};
+
+#[derive(Serialize)]
+struct Report {
+    out: String,
+    /// The table of paths and labels.
+    table: String,
+    backbone: &'static str,
+    samples: usize,
+    num_features: usize,
+    skipped: usize,
+}
+
+pub(super) fn run(args: &args::Embed, terminal: &Terminal) -> Result<(), Failure> {
+    let words = terminal.words;
+    // Before any work.
+    let write = format(&args.out).ok_or_else(|| {
+        let problem = words.no_such_format(&args.out.display().to_string());
+        Failure::user(problem).hint("defrost embed DATA --out features.npy")
+    })?;
+    let cancel = interrupt::listen(terminal)?;
+    let bars = terminal.bars();
+    let progress = Progress::new(&bars, cancel);
+    let weights_cache = cache::weights(terminal)?;
+    let environment = Environment {
+        embedded: defrost_weights::efficientnet_lite0(),
+        weights_cache: &weights_cache,
+        features: if args.no_cache { Cache::none() } else { Cache::in_folder(&cache::features_folder(terminal)?)? },
+        lang: words.0,
+    };
+    let job = Job::prepare(&recipe(args)?, args.strict, &environment, progress)?;
+    let embedding = job.embed(progress).map_err(|error| match error.is_cancelled() {
+        true => Failure::stopped(words.stopped()),
+        false => error.into(),
+    })?;
+    let samples = embedding.paths.len();
+    if samples == 0 {
+        return Err(Failure::user(words.nothing_readable(&short(&args.data))));
+    }
+    let table = table(&args.out);
+    defrost::fs::write_atomic(&table, &embedding.to_csv())?;
+    defrost::fs::write_atomic(&args.out, &write(&embedding))?;
+
+    let all: usize = job.data.sides().iter().map(|(_, samples)| samples.len()).sum();
+    let skipped = job.data.skipped.len() + all - samples;
+    if skipped > 0 {
+        terminal.warn(words.unreadable(skipped));
+    }
+    let num_features = embedding.features.shape()[1];
+    terminal.say(words.embedded_features(samples, num_features, &short(&args.out), &short(&table)));
+    if terminal.wants_json() {
+        let [out, table] = [&args.out, &table].map(|path| path.display().to_string());
+        terminal.json(&Report { out, table, backbone: embedding.backbone, samples, num_features, skipped })?;
+    }
+    Ok(())
+}
+
+/// Every picture on its plain view, as deep as the head begins.
+fn recipe(args: &args::Embed) -> Result<Recipe, Failure> {
+    let mut recipe = Recipe::default();
+    recipe.data.path = Some(args.data.clone());
+    let input_size = args.input_size.map(|size| size.to_string());
+    for (key, value) in [("backbone", &args.backbone), ("weights", &args.weights), ("input_size", &input_size)] {
+        if let Some(value) = value {
+            recipe.set(key, value)?;
+        }
+    }
+    recipe.set("augment", "none")?;
+    recipe.set_epochs("1,0")?;
+    Ok(recipe)
+}
+
+/// How a file with this ending is written.
+fn format(out: &Path) -> Option<fn(&Embedding) -> Vec<u8>> {
+    match out.extension()?.to_str()? {
+        "npy" => Some(Embedding::to_npy),
+        "safetensors" => Some(Embedding::to_safetensors),
+        _ => None,
+    }
+}
+
+/// `features.npy` → `features.csv`.
+fn table(out: &Path) -> PathBuf {
+    out.with_extension("csv")
+}
