@@ -19,12 +19,14 @@
 //! ```
 
 mod activation;
+mod buffer;
 mod channels;
 mod depthwise;
 mod matmul;
 mod simd;
 
 pub use activation::Activation;
+pub use buffer::Buffer;
 pub use depthwise::Depthwise;
 pub use matmul::{Epilogue, Matrix, Packed, Precision};
 
