@@ -136,6 +136,16 @@ impl Kernels {
         self.bf16
     }
 
+    /// Whether a product of bf16 numbers takes less time than one in single precision. Intel's vector instruction for them does not:
+    /// it starts half as often as a multiply-add.
+    pub fn bf16_pays(&self) -> bool {
+        match self.bf16 {
+            Bf16::Tiles => true,
+            Bf16::Vectors => !simd::is_intel(),
+            Bf16::Emulated => false,
+        }
+    }
+
     /// These kernels without the matrix unit, and without vector instructions for bf16 numbers if `emulated`.
     pub fn without_tiles(self, emulated: bool) -> Self {
         let bf16 = match self.bf16 {

@@ -20,7 +20,7 @@ use crate::backbone::{self, UnknownBackbone};
 use crate::cost::{self, Estimate, PictureCost, StageCost};
 use crate::data::{self, DataError, Dataset, Shuffle};
 use crate::evaluate::Evaluation;
-use crate::exec::cpu::{BatchNormMode, Bf16, Engine};
+use crate::exec::cpu::{BatchNormMode, Engine};
 use crate::features::{Cache, FeaturesError, Pictures, Rendering, Side};
 use crate::fs::FsError;
 use crate::graph::{Cut, CutError};
@@ -72,7 +72,7 @@ pub enum JobError {
     #[error("`weights` {} has backbone {found}, but the recipe asks for {expected}; set `backbone = \"{found}\"`", path.display())]
     OtherBackbone { path: PathBuf, expected: &'static str, found: String },
     #[error(
-        "`precision` is \"bf16\", but this processor does not multiply such numbers (AVX512-BF16 or AMX); use \"f32\""
+        "`precision` is \"bf16\", but this processor multiplies such numbers no faster than single precision (that takes AMX, or AVX512-BF16 by AMD); use \"f32\""
     )]
     Precision,
     #[error(
@@ -155,7 +155,7 @@ impl Job {
         progress: Progress<'_>,
     ) -> Result<Job, JobError> {
         recipe.check()?;
-        if recipe.precision == Precision::Bf16 && recipe.precision.engine().kernels.bf16() == Bf16::Emulated {
+        if recipe.precision == Precision::Bf16 && !recipe.precision.engine().kernels.bf16_pays() {
             return Err(JobError::Precision);
         }
         let mut recipe = recipe.resolved();
