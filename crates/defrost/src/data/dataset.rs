@@ -89,6 +89,13 @@ pub enum Warning {
         /// How many.
         pictures: usize,
     },
+    /// A class folder without pictures, in data that are only examined.
+    EmptyClass {
+        /// The class.
+        class: String,
+        /// Its folder.
+        folder: PathBuf,
+    },
     /// The test folder lacks a class.
     NotInTest {
         /// The class.
@@ -138,6 +145,7 @@ impl fmt::Display for Warning {
             Warning::Loose { folder, pictures } => {
                 write!(f, "{} in {} in no class folder, not used", counted(*pictures), folder.display())
             }
+            Warning::EmptyClass { folder, .. } => write!(f, "the class folder {} holds no pictures", folder.display()),
             Warning::NotInTest { class } => write!(f, "the test folder has no class `{class}`"),
             Warning::Untrained { classes } => {
                 write!(f, "the classifier doesn't know these classes, which are left out: {}", shortened(classes, 5))

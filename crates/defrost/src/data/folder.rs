@@ -27,6 +27,15 @@ impl Listing {
         Listing { classes, train, validation, test, ignored: 0, warnings }
     }
 
+    /// The error for the first class folder without pictures.
+    pub(super) fn require_pictures(&self) -> Result<(), DataError> {
+        let empty = self.warnings.iter().find_map(|warning| match warning {
+            Warning::EmptyClass { folder, .. } => Some(folder.clone()),
+            _ => None,
+        });
+        empty.map_or(Ok(()), |path| Err(DataError::EmptyClass { path }))
+    }
+
     fn set_validation(
         &mut self,
         part: &Part<'_>,
@@ -41,7 +50,7 @@ impl Listing {
             let (found, missing) = (trained.to_owned(), part.path());
             return Err(DataError::NotInValidation { class: class.clone(), found, missing });
         }
-        self.validation = Some(part.candidates(prefix, &mut self.ignored, &mut self.warnings, &self.classes)?);
+        self.validation = Some(part.candidates(prefix, &mut self.ignored, &mut self.warnings, &self.classes));
         Ok(())
     }
 }
@@ -122,20 +131,21 @@ impl<'a> Part<'a> {
         ignored: &mut usize,
         warnings: &mut Vec<Warning>,
         classes: &[String],
-    ) -> Result<Vec<Candidate>, DataError> {
+    ) -> Vec<Candidate> {
         warnings.extend(self.loose());
         *ignored += self.folder.others;
         let mut found = Vec::new();
         for (label, class) in classes.iter().enumerate() {
             let Some(folder) = self.folder.folders.get(class) else { continue };
             if folder.pictures() == 0 {
-                return Err(DataError::EmptyClass { path: self.path().join(class) });
+                warnings.push(Warning::EmptyClass { class: class.clone(), folder: self.path().join(class) });
+                continue;
             }
             let name = joined(prefix, &joined(&self.name, class));
             gather(folder, &name, label, &mut found, ignored);
         }
         found.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(found)
+        found
     }
 }
 
@@ -212,7 +222,7 @@ pub(super) fn list(tree: &Tree, filter: &[String], own_validation: bool) -> Resu
     let known = train.classes();
     let classes = chosen(&train.path(), &known, filter)?;
     let mut listing = Listing { ignored, warnings, ..Listing::of(classes) };
-    listing.train = train.candidates("", &mut listing.ignored, &mut listing.warnings, &listing.classes)?;
+    listing.train = train.candidates("", &mut listing.ignored, &mut listing.warnings, &listing.classes);
     if let Some(part) = parts.remove(&Role::Validation) {
         if own_validation {
             listing.set_validation(&part, "", &known, &train.path(), filter)?;
@@ -223,7 +233,7 @@ pub(super) fn list(tree: &Tree, filter: &[String], own_validation: bool) -> Resu
     if let Some(part) = parts.remove(&Role::Test) {
         part.require_classes()?;
         part.require_trained(&known, &train.path(), filter)?;
-        listing.test = part.candidates("", &mut listing.ignored, &mut listing.warnings, &listing.classes)?;
+        listing.test = part.candidates("", &mut listing.ignored, &mut listing.warnings, &listing.classes);
         let absent = listing.classes.iter().filter(|class| !part.folder.folders.contains_key(*class));
         listing.warnings.extend(absent.map(|class| Warning::NotInTest { class: class.clone() }));
     }
@@ -251,7 +261,7 @@ pub(super) fn list_labelled(tree: &Tree, classes: &[String]) -> Result<Listing, 
     part.require_classes()?;
     warnings.extend(untrained(&part.path(), &part.classes(), classes)?);
     let mut listing = Listing { ignored, warnings, ..Listing::of(classes.to_vec()) };
-    listing.test = part.candidates("", &mut listing.ignored, &mut listing.warnings, &listing.classes)?;
+    listing.test = part.candidates("", &mut listing.ignored, &mut listing.warnings, &listing.classes);
     Ok(listing)
 }
 

@@ -71,6 +71,9 @@ pub fn open(path: impl AsRef<Path>, options: &DataOptions) -> Result<Dataset, Da
     if let Some(validation) = &validation_tree {
         folder::validate_on(&mut listing, validation, path, &options.classes)?;
     }
+    if !options.as_found {
+        listing.require_pictures()?;
+    }
     if options.validation == Validation::Test {
         if listing.test.is_empty() {
             return Err(DataError::NoTest { path: path.to_owned() });
@@ -78,8 +81,10 @@ pub fn open(path: impl AsRef<Path>, options: &DataOptions) -> Result<Dataset, Da
         listing.validation = Some(std::mem::take(&mut listing.test));
         listing.warnings.push(Warning::TestIsValidation);
     }
-    let mut dataset = read(&tree, kind, listing, options.strict)?;
-    if dataset.validation.is_empty() {
+    let mut dataset = read(&tree, kind, listing, options.strict, !options.as_found)?;
+    if options.as_found {
+        // The sides as they lie.
+    } else if dataset.validation.is_empty() {
         dataset.split(fraction, options.seed)?;
     } else if let Validation::Fraction(_) = options.validation {
         dataset.warnings.push(Warning::FractionUnused);
@@ -103,7 +108,8 @@ pub fn open_labelled(path: impl AsRef<Path>, classes: &[String], strict: bool) -
         Some(kind) => (kind, cifar::list_labelled(&tree, kind, classes)?),
         None => (Kind::folders(&tree), folder::list_labelled(&tree, classes)?),
     };
-    read(&tree, kind, listing, strict)
+    listing.require_pictures()?;
+    read(&tree, kind, listing, strict, true)
 }
 
 /// The pictures to predict: files as given, folders with everything below them, each in byte order; unlabelled.
@@ -137,8 +143,9 @@ pub fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
     Ok(found)
 }
 
-/// Reads every candidate; those that can't be read are listed.
-fn read(tree: &Tree, kind: Kind, listing: Listing, strict: bool) -> Result<Dataset, DataError> {
+/// Reads every candidate; those that can't be read are listed. `every_class` must then still have a picture to train and
+/// one to validate on.
+fn read(tree: &Tree, kind: Kind, listing: Listing, strict: bool, every_class: bool) -> Result<Dataset, DataError> {
     let Listing { classes, train, validation, test, ignored, warnings } = listing;
     let mut skipped = Vec::new();
     let mut side = |candidates: Vec<Candidate>, must_have: bool| -> Result<Vec<Sample>, DataError> {
@@ -163,8 +170,8 @@ fn read(tree: &Tree, kind: Kind, listing: Listing, strict: bool) -> Result<Datas
         }
         Ok(samples)
     };
-    let train = side(train, true)?;
-    let validation = side(validation.unwrap_or_default(), true)?;
+    let train = side(train, every_class)?;
+    let validation = side(validation.unwrap_or_default(), every_class)?;
     let test = side(test, false)?;
     if let Some(first) = skipped.first().filter(|_| strict) {
         return Err(DataError::Strict { count: skipped.len(), first: first.to_string() });

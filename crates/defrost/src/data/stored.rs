@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::DataError;
 use super::cifar;
 use crate::fs::{self, FsError};
-use crate::image::{self, ImageError, Limits, Picture};
+use crate::image::{self, Limits, Picture};
 
 /// A labelled picture of a data set.
 #[derive(Debug, Clone)]
@@ -30,11 +30,24 @@ pub struct Skipped {
     pub path: String,
     /// The class that it would have had.
     pub label: usize,
+    /// BLAKE3 of the encoded file, where its bytes can be read.
+    pub content: Option<[u8; 32]>,
     /// The decoder's or the system's reason, and the remedy where there is one.
     pub reason: String,
 }
 
 impl Sample {
+    /// The encoded file; `None` for a record of pixels, which isn't one.
+    ///
+    /// # Errors
+    /// When it can't be read any longer.
+    pub fn file(&self) -> Result<Option<Cow<'_, [u8]>>, DataError> {
+        match self.stored {
+            Stored::Record { .. } => Ok(None),
+            _ => Ok(Some(self.stored.bytes()?)),
+        }
+    }
+
     /// Reads the picture once more and decodes it.
     ///
     /// # Errors
@@ -59,19 +72,23 @@ pub(super) struct Candidate {
 impl Candidate {
     /// Reads the bytes once: to know their hash, and that a decoder recognises them.
     pub(super) fn read(self) -> Result<Sample, Skipped> {
-        match self.stored.examine() {
-            Ok(content) => Ok(Sample { path: self.path, label: self.label, content, stored: self.stored }),
-            Err(reason) => Err(Skipped { path: self.path, label: self.label, reason: reason.to_string() }),
+        let Candidate { path, label, stored } = self;
+        let skipped = |path, content, reason: String| Skipped { path, label, content, reason };
+        let bytes = match stored.bytes() {
+            Ok(bytes) => bytes,
+            Err(error) => return Err(skipped(path, None, error.to_string())),
+        };
+        let content = *blake3::hash(&bytes).as_bytes();
+        let recognised = match stored {
+            Stored::Record { .. } => Ok(()),
+            _ => image::probe(&bytes).map(|_| ()),
+        };
+        drop(bytes);
+        match recognised {
+            Ok(()) => Ok(Sample { path, label, content, stored }),
+            Err(error) => Err(skipped(path, Some(content), error.to_string())),
         }
     }
-}
-
-/// Why a candidate isn't a sample.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-enum Reason {
-    File(#[from] FsError),
-    Picture(#[from] ImageError),
 }
 
 /// The bytes of one picture.
@@ -115,13 +132,5 @@ impl Stored {
             Stored::Memory(bytes) => Ok(Arc::clone(bytes)),
             _ => Ok(self.bytes()?.into()),
         }
-    }
-
-    fn examine(&self) -> Result<[u8; 32], Reason> {
-        let bytes = self.bytes()?;
-        if !matches!(self, Stored::Record { .. }) {
-            image::probe(&bytes)?;
-        }
-        Ok(*blake3::hash(&bytes).as_bytes())
     }
 }

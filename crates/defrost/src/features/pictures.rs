@@ -139,8 +139,8 @@ impl Pictures {
     /// The pictures that couldn't be decoded, for the list of skipped ones.
     pub fn unreadable(&self) -> Vec<Skipped> {
         let skipped = |(&number, reason): (&usize, &String)| {
-            let Sample { path, label, .. } = &self.samples[number];
-            Skipped { path: path.clone(), label: *label, reason: reason.clone() }
+            let Sample { path, label, content, .. } = &self.samples[number];
+            Skipped { path: path.clone(), label: *label, content: Some(*content), reason: reason.clone() }
         };
         self.lock().iter().map(skipped).collect()
     }

@@ -95,6 +95,7 @@ impl Data {
             limit_per_class: self.limit,
             seed,
             strict,
+            as_found: false,
         }
     }
 
