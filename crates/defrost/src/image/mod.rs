@@ -31,12 +31,14 @@ mod fit;
 mod format;
 mod jpeg;
 mod orientation;
+mod phash;
 mod resize;
 mod taps;
 
 pub use decode::{Header, ImageError, Limits, decode, decoder_name, open, probe};
 pub use fit::Fit;
 pub use format::{Format, is_picture_name};
+pub use phash::PerceptualHash;
 
 pub(crate) use resize::resample;
 pub use resize::{Resize, resize, resize_f32};
