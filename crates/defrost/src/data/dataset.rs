@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::archive::Packing;
 use super::error::{DataError, counted};
+use super::manifest::Format;
 use super::options::LimitPerClass;
 use super::split::{Content, set_aside};
 use super::stored::{Sample, Skipped};
@@ -46,15 +48,63 @@ pub enum Kind {
     Folders,
     /// A folder per class, in a tar archive.
     TarOfFolders,
+    /// A folder per class, in a zip archive.
+    ZipOfFolders,
     /// CIFAR-10's binary version.
     CifarBinary,
     /// CIFAR-10's Python version.
     CifarPython,
+    /// CIFAR-100's binary version.
+    Cifar100Binary,
+    /// CIFAR-100's Python version.
+    Cifar100Python,
+    /// A table of paths and labels.
+    Table(TableKind),
+    /// A folder of pictures with a table of metadata.
+    Metadata,
+    /// A folder of pictures with a table of metadata, in an archive.
+    MetadataInArchive,
+}
+
+/// How a table is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TableKind {
+    /// Comma-separated.
+    Csv,
+    /// Separated by tabs.
+    Tsv,
+    /// A JSON object a line.
+    JsonLines,
+}
+
+impl From<Format> for TableKind {
+    fn from(format: Format) -> TableKind {
+        match format {
+            Format::Csv => TableKind::Csv,
+            Format::Tsv => TableKind::Tsv,
+            Format::JsonLines => TableKind::JsonLines,
+        }
+    }
 }
 
 impl Kind {
     pub(super) fn folders(tree: &Tree) -> Kind {
-        if tree.archive { Kind::TarOfFolders } else { Kind::Folders }
+        match tree.archive {
+            None => Kind::Folders,
+            Some(Packing::Tar | Packing::TarGz) => Kind::TarOfFolders,
+            Some(Packing::Zip) => Kind::ZipOfFolders,
+        }
+    }
+
+    pub(super) fn metadata(tree: &Tree) -> Kind {
+        if tree.archive.is_some() { Kind::MetadataInArchive } else { Kind::Metadata }
+    }
+
+    /// Whether pictures lie in random order, not class by class.
+    pub fn is_shuffled(self) -> bool {
+        use Kind::{Cifar100Binary, Cifar100Python, CifarBinary, CifarPython};
+        matches!(self, CifarBinary | CifarPython | Cifar100Binary | Cifar100Python)
     }
 }
 
@@ -62,9 +112,17 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Kind::Folders => "folder per class",
-            Kind::TarOfFolders => "folder per class, archived",
+            Kind::TarOfFolders => "folder per class, tar archive",
+            Kind::ZipOfFolders => "folder per class, zip archive",
             Kind::CifarBinary => "CIFAR-10 binary",
             Kind::CifarPython => "CIFAR-10 Python",
+            Kind::Cifar100Binary => "CIFAR-100 binary",
+            Kind::Cifar100Python => "CIFAR-100 Python",
+            Kind::Table(TableKind::Csv) => "table, CSV",
+            Kind::Table(TableKind::Tsv) => "table, TSV",
+            Kind::Table(TableKind::JsonLines) => "table, JSON lines",
+            Kind::Metadata => "pictures with a metadata table",
+            Kind::MetadataInArchive => "pictures with a metadata table, archived",
         })
     }
 }
@@ -81,6 +139,11 @@ pub enum Warning {
     Unused {
         /// Relative to the data set.
         folder: String,
+    },
+    /// Validation lines of a table aren't used.
+    LinesUnused {
+        /// How many.
+        lines: usize,
     },
     /// Pictures beside the class folders aren't used.
     Loose {
@@ -130,7 +193,7 @@ pub enum Warning {
 }
 
 /// The side that a classifier learns from, in `split.csv` and in what is said.
-const TRAIN: &str = "train";
+pub(super) const TRAIN: &str = "train";
 
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -142,6 +205,9 @@ impl fmt::Display for Warning {
                 f.write_str("`validation` gives a share, but there is a validation folder, which is used instead")
             }
             Warning::Unused { folder } => write!(f, "the folder `{folder}` lies beside `train` and isn't used"),
+            Warning::LinesUnused { lines } => {
+                write!(f, "{} of the table's validation lines not used", counted(*lines))
+            }
             Warning::Loose { folder, pictures } => {
                 write!(f, "{} in {} in no class folder, not used", counted(*pictures), folder.display())
             }

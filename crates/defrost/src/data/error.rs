@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::dataset::Kind;
 use super::pickle::PickleError;
 use crate::error::shortened;
 use crate::fs::FsError;
@@ -24,8 +25,8 @@ pub enum DataError {
         /// A did-you-mean of its siblings, or nothing.
         hint: String,
     },
-    /// A file that is neither a folder nor a tar archive.
-    #[error("{} is a file, not a folder or a .tar or .tar.gz archive; {remedy}", path.display())]
+    /// A file that is in none of the forms of data.
+    #[error("{} is a file, not a folder, an archive (.zip, .tar, .tar.gz) or a table; {remedy}", path.display())]
     NotAFolder {
         /// The path as it was given.
         path: PathBuf,
@@ -35,8 +36,8 @@ pub enum DataError {
     /// A file or folder can't be read or written.
     #[error(transparent)]
     File(#[from] FsError),
-    /// A damaged tar or gzip archive.
-    #[error("{} can't be read as a tar archive: {source}; fetch or pack it again", path.display())]
+    /// A damaged archive.
+    #[error("{} can't be read as an archive: {source}; fetch or pack it again", path.display())]
     Archive {
         /// The archive.
         path: PathBuf,
@@ -53,6 +54,51 @@ pub enum DataError {
         path: PathBuf,
         /// The most that is kept, in bytes.
         limit: u64,
+    },
+    /// A line of a table that makes no sense.
+    #[error("{}, line {line}: expected {expected}; got {got}", path.display())]
+    Table {
+        /// The table.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What should be there.
+        expected: String,
+        /// What is there.
+        got: String,
+    },
+    /// A table without labels.
+    #[error(
+        "{} has no column for the labels; add one called `label` (or `class`, `category`, `target`)",
+        path.display()
+    )]
+    NoLabels {
+        /// The table.
+        path: PathBuf,
+    },
+    /// A class that a table has on one side only.
+    #[error(
+        "{}: the class `{class}` has {side} lines but no {missing} lines; add some, or choose the other classes with \
+         `classes`",
+        path.display()
+    )]
+    ClassOnOneSide {
+        /// The table.
+        path: PathBuf,
+        /// The class.
+        class: String,
+        /// `train`, `validation` or `test`.
+        side: &'static str,
+        /// `train` or `validation`.
+        missing: &'static str,
+    },
+    /// Coarse labels are asked for where there are none.
+    #[error("`labels` = \"coarse\" is for CIFAR-100, but {} is a {kind}; leave it out", path.display())]
+    NoCoarseLabels {
+        /// The data.
+        path: PathBuf,
+        /// How it was recognised.
+        kind: Kind,
     },
     /// Not one picture anywhere.
     #[error(
@@ -238,18 +284,22 @@ pub enum DataError {
         source: ImageError,
     },
     /// A file of the CIFAR archive is missing.
-    #[error("{} looks like CIFAR-10 but has no `{member}`; fetch or unpack it again", path.display())]
+    #[error("{} looks like {name} but has no `{member}`; fetch or unpack it again", path.display())]
     CifarMember {
         /// The folder or archive.
         path: PathBuf,
+        /// `CIFAR-10` or `CIFAR-100`.
+        name: &'static str,
         /// The missing file.
         member: &'static str,
     },
     /// A binary CIFAR batch that isn't a whole number of records.
-    #[error("`{member}` has {got} bytes, which is no multiple of a CIFAR-10 record's 3073; fetch or unpack it again")]
+    #[error("`{member}` has {got} bytes, which is no multiple of a record's {record}; fetch or unpack it again")]
     CifarLength {
         /// The batch.
         member: String,
+        /// A record's length.
+        record: usize,
         /// Its length.
         got: usize,
     },

@@ -1,4 +1,4 @@
-//! Data sets: a folder per class or CIFAR-10, read into labelled [`Sample`]s and split into training, validation and
+//! Data sets: a folder per class, a table of paths and labels, CIFAR; as they lie or in an archive; read into labelled [`Sample`]s and split into training, validation and
 //! test.
 //!
 //! Invariant: a [`Dataset`] is a function of the files and the [`DataOptions`] alone. Samples lie in byte order of
@@ -15,39 +15,46 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod archive;
 mod cifar;
 mod dataset;
 mod error;
 mod folder;
+mod form;
+mod manifest;
 mod options;
 mod order;
 mod pickle;
 mod sample;
 mod split;
 mod stored;
+mod table;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod zip;
 
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-pub use dataset::{ClassCount, Dataset, Kind, Warning};
+pub use archive::ARCHIVE_LIMIT;
+pub use dataset::{ClassCount, Dataset, Kind, TableKind, Warning};
 pub use error::DataError;
-pub use options::{DEFAULT_FRACTION, DataOptions, LimitPerClass, Validation};
+pub use options::{DEFAULT_FRACTION, DataOptions, Labels, LimitPerClass, Validation};
 pub use order::{Shuffle, epoch_order};
 pub use pickle::PickleError;
 pub use sample::{DRAWN_CLASSES, Drawing, draw};
 pub use stored::{Sample, Skipped};
-pub use tree::ARCHIVE_LIMIT;
 
 use folder::Listing;
+use form::Found;
 use stored::Candidate;
 use tree::{Folder, Tree};
 
-/// Opens a data set: a folder of class folders, a folder with `train/` (and `val/`, `test/`) of class folders, either
-/// of them in a `.tar` or `.tar.gz`, or CIFAR-10 as archive or folder. Reads every file once, in parallel.
+/// Opens a data set: a folder of class folders, a folder with `train/` (and `val/`, `test/`) of class folders, a folder of
+/// pictures with `metadata.csv` (or `.jsonl`), CIFAR-10 or CIFAR-100; all of them also in a `.zip`, `.tar` or `.tar.gz`; or a
+/// table of paths and labels (`.csv`, `.tsv`, `.jsonl`). Reads every file once, in parallel.
 ///
 /// # Errors
 /// When there is nothing to train on: see [`DataError`]'s variants. A picture that can't be read is only listed in
@@ -61,13 +68,11 @@ pub fn open(path: impl AsRef<Path>, options: &DataOptions) -> Result<Dataset, Da
     if options.validation_dir.is_some() && options.validation == Validation::Test {
         return Err(DataError::TwoValidations);
     }
-    let tree = Tree::open(path)?;
+    let found = Found::at(path)?;
+    let (name, kind) = (found.name.clone(), found.kind);
     let validation_tree = options.validation_dir.as_deref().map(Tree::open).transpose()?;
     let own_validation = options.validation_dir.is_none() && options.validation != Validation::Test;
-    let (kind, mut listing) = match cifar::recognise(&tree) {
-        Some(kind) => (kind, cifar::list(&tree, kind, &options.classes)?),
-        None => (Kind::folders(&tree), folder::list(&tree, &options.classes, own_validation)?),
-    };
+    let mut listing = found.list(options, own_validation)?;
     if let Some(validation) = &validation_tree {
         folder::validate_on(&mut listing, validation, path, &options.classes)?;
     }
@@ -81,7 +86,7 @@ pub fn open(path: impl AsRef<Path>, options: &DataOptions) -> Result<Dataset, Da
         listing.validation = Some(std::mem::take(&mut listing.test));
         listing.warnings.push(Warning::TestIsValidation);
     }
-    let mut dataset = read(&tree, kind, listing, options.strict, !options.as_found)?;
+    let mut dataset = read((name, path, kind), listing, options.strict, !options.as_found)?;
     if options.as_found {
         // The sides as they lie.
     } else if dataset.validation.is_empty() {
@@ -95,21 +100,19 @@ pub fn open(path: impl AsRef<Path>, options: &DataOptions) -> Result<Dataset, Da
 }
 
 /// Opens the pictures that a classifier of `classes` is judged by, all as [`Dataset::test`]: of a folder's `test/`,
-/// else of its
-/// `val/`, else its class folders (some classes may be missing); of CIFAR-10 the test batch.
+/// else of its `val/`, else its class folders (some classes may be missing); of a table its test lines, else its validation
+/// lines, else all; of CIFAR the test batch.
 ///
 /// # Errors
 /// When there are no such pictures, or none of a class in `classes` (pictures of other classes are left out with a
 /// warning).
 pub fn open_labelled(path: impl AsRef<Path>, classes: &[String], strict: bool) -> Result<Dataset, DataError> {
     let path = path.as_ref();
-    let tree = Tree::open(path)?;
-    let (kind, listing) = match cifar::recognise(&tree) {
-        Some(kind) => (kind, cifar::list_labelled(&tree, kind, classes)?),
-        None => (Kind::folders(&tree), folder::list_labelled(&tree, classes)?),
-    };
+    let found = Found::at(path)?;
+    let (name, kind) = (found.name.clone(), found.kind);
+    let listing = found.list_labelled(classes)?;
     listing.require_pictures()?;
-    read(&tree, kind, listing, strict, true)
+    read((name, path, kind), listing, strict, true)
 }
 
 /// The pictures to predict: files as given, folders with everything below them, each in byte order; unlabelled.
@@ -145,7 +148,12 @@ pub fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
 
 /// Reads every candidate; those that can't be read are listed. `every_class` must then still have a picture to train and
 /// one to validate on.
-fn read(tree: &Tree, kind: Kind, listing: Listing, strict: bool, every_class: bool) -> Result<Dataset, DataError> {
+fn read(
+    (name, path, kind): (String, &Path, Kind),
+    listing: Listing,
+    strict: bool,
+    every_class: bool,
+) -> Result<Dataset, DataError> {
     let Listing { classes, train, validation, test, ignored, warnings } = listing;
     let mut skipped = Vec::new();
     let mut side = |candidates: Vec<Candidate>, must_have: bool| -> Result<Vec<Sample>, DataError> {
@@ -176,6 +184,6 @@ fn read(tree: &Tree, kind: Kind, listing: Listing, strict: bool, every_class: bo
     if let Some(first) = skipped.first().filter(|_| strict) {
         return Err(DataError::Strict { count: skipped.len(), first: first.to_string() });
     }
-    let (name, path) = (tree.name(), tree.path.clone());
+    let path = path.to_owned();
     Ok(Dataset { name, path, kind, classes, train, validation, test, skipped, ignored, warnings })
 }

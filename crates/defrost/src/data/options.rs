@@ -23,6 +23,9 @@ pub struct DataOptions {
     pub classes: Vec<String>,
     /// Where the validation pictures come from.
     pub validation: Validation,
+    /// Which of CIFAR-100's two labels.
+    #[serde(skip_serializing_if = "Labels::is_fine")]
+    pub labels: Labels,
     /// Takes a subset: on each side, the first pictures of each class by path.
     #[serde(skip_serializing_if = "LimitPerClass::is_none")]
     pub limit_per_class: LimitPerClass,
@@ -36,6 +39,24 @@ pub struct DataOptions {
     /// without readable ones) is no error.
     #[serde(skip)]
     pub as_found: bool,
+}
+
+/// Which of CIFAR-100's two labels a picture has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Labels {
+    /// Of 100 classes.
+    #[default]
+    Fine,
+    /// Of the 20 superclasses.
+    Coarse,
+}
+
+impl Labels {
+    /// Whether it is the default.
+    pub fn is_fine(&self) -> bool {
+        *self == Labels::Fine
+    }
 }
 
 /// At most so many pictures of each class, for each side; `None` takes all.

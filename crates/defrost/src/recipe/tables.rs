@@ -7,7 +7,7 @@ use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::augment::{self, AugmentError, Mixing, Pipeline};
-use crate::data::{DataOptions, LimitPerClass, Validation};
+use crate::data::{DataOptions, Labels, LimitPerClass, Validation};
 use crate::exec::cpu::{self, Engine};
 use crate::image::Resize;
 use crate::settings::Checks;
@@ -78,6 +78,9 @@ pub struct Data {
     pub classes: Vec<String>,
     /// Where validation pictures come from.
     pub validation: Validation,
+    /// Which of CIFAR-100's two labels: `"fine"` (100 classes) or `"coarse"` (20).
+    #[serde(skip_serializing_if = "Labels::is_fine")]
+    pub labels: Labels,
     /// Shuffles within a buffer of so many pictures, as `tf.data` does, instead of all of them.
     pub shuffle_buffer: Option<usize>,
     /// Takes a subset: at most so many pictures of each class.
@@ -92,6 +95,7 @@ impl Data {
             validation_dir: self.val.clone(),
             classes: self.classes.clone(),
             validation: self.validation,
+            labels: self.labels,
             limit_per_class: self.limit,
             seed,
             strict,

@@ -86,7 +86,7 @@ fn network(job: &Job, terminal: &Terminal) -> String {
 fn hints(job: &Job, terminal: &Terminal) {
     job.data.warnings.iter().for_each(|warning| terminal.warn(warning.to_string()));
     // The data say it too, and CIFAR's pictures come in random order.
-    let shuffled = !matches!(job.data.kind, defrost::data::Kind::Folders | defrost::data::Kind::TarOfFolders);
+    let shuffled = job.data.kind.is_shuffled();
     for warning in job.recipe.warnings() {
         match warning {
             Warning::TestIsValidation => {}
