@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::dataset::Kind;
+use super::kind::Kind;
+use super::options::Fold;
 use super::pickle::PickleError;
 use crate::error::shortened;
 use crate::fs::FsError;
@@ -262,6 +263,28 @@ pub enum DataError {
     /// Two sources of validation pictures are asked for.
     #[error("`validation_dir` and `validation` = \"test\" exclude each other; leave one out")]
     TwoValidations,
+    /// Two rules for the validation pictures are asked for.
+    #[error("`{first}` and `{second}` both say which pictures to validate on; leave one out")]
+    TwoRules {
+        /// A key.
+        first: &'static str,
+        /// Another one.
+        second: &'static str,
+    },
+    /// Nothing of a class is left to train on.
+    #[error("no training picture of the class `{class}` is left; choose the other classes with `classes`, or take lines out of {}", table.display())]
+    ClassExcluded {
+        /// The class.
+        class: String,
+        /// The table of pictures to leave out.
+        table: PathBuf,
+    },
+    /// A fold without pictures.
+    #[error("fold {fold} has no picture: the data have too few that don't belong together; ask for fewer folds")]
+    EmptyFold {
+        /// Its number and how many there are.
+        fold: Fold,
+    },
     /// A split can't give a picture to either side.
     #[error(
         "no class has two different pictures, so none can be set aside for validation; add pictures, or a `val` folder"

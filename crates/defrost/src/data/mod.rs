@@ -18,9 +18,15 @@
 mod archive;
 mod cifar;
 mod dataset;
+mod divide;
+mod earlier;
 mod error;
+mod exclude;
 mod folder;
 mod form;
+mod kin;
+mod kind;
+mod looks;
 mod manifest;
 mod options;
 mod order;
@@ -32,6 +38,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod warning;
 mod zip;
 
 use std::path::{Path, PathBuf};
@@ -39,14 +46,22 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 pub use archive::ARCHIVE_LIMIT;
-pub use dataset::{ClassCount, Dataset, Kind, TableKind, Warning};
+pub use dataset::{ClassCount, Dataset};
+pub use divide::folds;
+pub use earlier::Kept;
 pub use error::DataError;
-pub use options::{DEFAULT_FRACTION, DataOptions, Labels, LimitPerClass, Validation};
+pub use kin::LOOK_ALIKE;
+pub use kind::{Kind, TableKind};
+pub use looks::looks;
+pub use options::{DEFAULT_FRACTION, DataOptions, Fold, Labels, LimitPerClass, NoFold, Validation};
 pub use order::{Shuffle, epoch_order};
 pub use pickle::PickleError;
 pub use sample::{DRAWN_CLASSES, Drawing, draw};
 pub use stored::{Sample, Skipped};
+pub use warning::Warning;
 
+use earlier::Earlier;
+use exclude::Exclude;
 use folder::Listing;
 use form::Found;
 use stored::Candidate;
@@ -65,9 +80,9 @@ pub fn open(path: impl AsRef<Path>, options: &DataOptions) -> Result<Dataset, Da
     if !(0.0 < fraction && fraction < 1.0) {
         return Err(DataError::Fraction { got: fraction });
     }
-    if options.validation_dir.is_some() && options.validation == Validation::Test {
-        return Err(DataError::TwoValidations);
-    }
+    options.require_one_rule()?;
+    let earlier = options.split.as_deref().map(Earlier::read).transpose()?;
+    let mut exclude = options.exclude.as_deref().map(Exclude::read).transpose()?;
     let found = Found::at(path)?;
     let (name, kind) = (found.name.clone(), found.kind);
     let validation_tree = options.validation_dir.as_deref().map(Tree::open).transpose()?;
@@ -86,14 +101,14 @@ pub fn open(path: impl AsRef<Path>, options: &DataOptions) -> Result<Dataset, Da
         listing.validation = Some(std::mem::take(&mut listing.test));
         listing.warnings.push(Warning::TestIsValidation);
     }
-    let mut dataset = read((name, path, kind), listing, options.strict, !options.as_found)?;
-    if options.as_found {
-        // The sides as they lie.
-    } else if dataset.validation.is_empty() {
-        dataset.split(fraction, options.seed)?;
-    } else if let Validation::Fraction(_) = options.validation {
-        dataset.warnings.push(Warning::FractionUnused);
+    let mut dataset = read((name, path, kind), listing, options.strict, !options.as_found, exclude.as_mut())?;
+    if let (Some(exclude), Some(table)) = (exclude, &options.exclude) {
+        dataset.warnings.extend(exclude.unmet());
+        if dataset.excluded > 0 && !options.as_found {
+            dataset.require_training(table)?;
+        }
     }
+    dataset.divide(options, earlier.as_ref())?;
     dataset.limit(options.limit_per_class);
     dataset.warn_of_copies();
     Ok(dataset)
@@ -112,7 +127,7 @@ pub fn open_labelled(path: impl AsRef<Path>, classes: &[String], strict: bool) -
     let (name, kind) = (found.name.clone(), found.kind);
     let listing = found.list_labelled(classes)?;
     listing.require_pictures()?;
-    read((name, path, kind), listing, strict, true)
+    read((name, path, kind), listing, strict, true, None)
 }
 
 /// The pictures to predict: files as given, folders with everything below them, each in byte order; unlabelled.
@@ -146,20 +161,29 @@ pub fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
     Ok(found)
 }
 
-/// Reads every candidate; those that can't be read are listed. `every_class` must then still have a picture to train and
+/// Reads every candidate; those that can't be read are listed, those to leave out are counted. `every_class` must then still have a picture to train and
 /// one to validate on.
 fn read(
     (name, path, kind): (String, &Path, Kind),
     listing: Listing,
     strict: bool,
     every_class: bool,
+    mut exclude: Option<&mut Exclude>,
 ) -> Result<Dataset, DataError> {
     let Listing { classes, train, validation, test, ignored, warnings } = listing;
-    let mut skipped = Vec::new();
+    let (mut skipped, mut excluded) = (Vec::new(), 0);
     let mut side = |candidates: Vec<Candidate>, must_have: bool| -> Result<Vec<Sample>, DataError> {
         let read: Vec<Result<Sample, Skipped>> = candidates.into_par_iter().map(Candidate::read).collect();
         let (mut samples, first) = (Vec::new(), skipped.len());
         for result in read {
+            let (path, content) = match &result {
+                Ok(Sample { path, content, .. }) => (path, Some(content)),
+                Err(Skipped { path, content, .. }) => (path, content.as_ref()),
+            };
+            if exclude.as_mut().is_some_and(|exclude| exclude.leaves_out(path, content)) {
+                excluded += 1;
+                continue;
+            }
             match result {
                 Ok(sample) => samples.push(sample),
                 Err(unreadable) => skipped.push(unreadable),
@@ -185,5 +209,6 @@ fn read(
         return Err(DataError::Strict { count: skipped.len(), first: first.to_string() });
     }
     let path = path.to_owned();
-    Ok(Dataset { name, path, kind, classes, train, validation, test, skipped, ignored, warnings })
+    let kept = None;
+    Ok(Dataset { name, path, kind, classes, train, validation, test, skipped, ignored, excluded, kept, warnings })
 }
