@@ -56,10 +56,18 @@ fn pictures(job: &Job, dir: &RunDir, terminal: &Terminal) -> String {
     };
     let sides = job.data.sides();
     let total = sides.iter().map(|(_, samples)| samples.len()).sum();
-    let mut line = words.data(&short(&job.data.path), total, counts.len(), &classes);
+    let form = words.form(job.data.kind);
+    let mut line = words.data(&short(&job.data.path), &form, total, counts.len(), &classes);
     line.push_str(&words.sides(sides.map(|(_, samples)| samples.len())));
+    if job.data.excluded > 0 {
+        line.push_str(&words.excluded(job.data.excluded));
+    }
     if !job.data.skipped.is_empty() {
         line.push_str(&words.unreadable_listed(job.data.skipped.len(), &short(&dir.join(run::SKIPPED))));
+    }
+    if let Some(kept) = &job.data.kept {
+        line.push('\n');
+        line.push_str(&words.kept_split(&short(&kept.path), kept.known, kept.added, kept.gone));
     }
     line
 }
