@@ -30,6 +30,11 @@ mod looks;
 mod manifest;
 mod options;
 mod order;
+#[cfg(feature = "parquet")]
+mod parquet;
+#[cfg(not(feature = "parquet"))]
+#[path = "no_parquet.rs"]
+mod parquet;
 mod pickle;
 mod sample;
 mod split;
@@ -68,8 +73,8 @@ use stored::Candidate;
 use tree::{Folder, Tree};
 
 /// Opens a data set: a folder of class folders, a folder with `train/` (and `val/`, `test/`) of class folders, a folder of
-/// pictures with `metadata.csv` (or `.jsonl`), CIFAR-10 or CIFAR-100; all of them also in a `.zip`, `.tar` or `.tar.gz`; or a
-/// table of paths and labels (`.csv`, `.tsv`, `.jsonl`). Reads every file once, in parallel.
+/// pictures with `metadata.csv` (or `.jsonl`), CIFAR-10 or CIFAR-100; all of them also in a `.zip`, `.tar` or `.tar.gz`; a table
+/// of paths and labels (`.csv`, `.tsv`, `.jsonl`); or Parquet files (where the feature `parquet` is on). Reads every file once, in parallel.
 ///
 /// # Errors
 /// When there is nothing to train on: see [`DataError`]'s variants. A picture that can't be read is only listed in
@@ -83,7 +88,7 @@ pub fn open(path: impl AsRef<Path>, options: &DataOptions) -> Result<Dataset, Da
     options.require_one_rule()?;
     let earlier = options.split.as_deref().map(Earlier::read).transpose()?;
     let mut exclude = options.exclude.as_deref().map(Exclude::read).transpose()?;
-    let found = Found::at(path)?;
+    let found = Found::at(path, options.labels)?;
     let (name, kind) = (found.name.clone(), found.kind);
     let validation_tree = options.validation_dir.as_deref().map(Tree::open).transpose()?;
     let own_validation = options.validation_dir.is_none() && options.validation != Validation::Test;
@@ -123,7 +128,7 @@ pub fn open(path: impl AsRef<Path>, options: &DataOptions) -> Result<Dataset, Da
 /// warning).
 pub fn open_labelled(path: impl AsRef<Path>, classes: &[String], strict: bool) -> Result<Dataset, DataError> {
     let path = path.as_ref();
-    let found = Found::at(path)?;
+    let found = Found::at(path, Labels::Fine)?;
     let (name, kind) = (found.name.clone(), found.kind);
     let listing = found.list_labelled(classes)?;
     listing.require_pictures()?;
