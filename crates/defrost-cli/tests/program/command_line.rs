@@ -289,7 +289,7 @@ fn a_full_disk_behind_stdout_is_the_systems_fault() {
 fn a_damaged_archive_is_the_users_mistake() {
     let program = Program::new();
     defrost::fs::write_atomic(&program.path().join("x.tar"), b"no archive").unwrap();
-    assert!(program.mistake(&["train", "x.tar"]).contains("x.tar can't be read as a tar archive"));
+    assert!(program.mistake(&["train", "x.tar"]).contains("x.tar can't be read as an archive"));
 }
 
 #[test]

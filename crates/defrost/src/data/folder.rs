@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::stored::Candidate;
 use super::tree::{Folder, Tree};
-use super::{DataError, Warning, cifar};
+use super::{DataError, Warning, cifar, manifest};
 use crate::error::did_you_mean;
 use crate::image::is_picture_name;
 
@@ -27,6 +27,15 @@ impl Listing {
         Listing { classes, train, validation, test, ignored: 0, warnings }
     }
 
+    /// The error for the first class folder without pictures.
+    pub(super) fn require_pictures(&self) -> Result<(), DataError> {
+        let empty = self.warnings.iter().find_map(|warning| match warning {
+            Warning::EmptyClass { folder, .. } => Some(folder.clone()),
+            _ => None,
+        });
+        empty.map_or(Ok(()), |path| Err(DataError::EmptyClass { path }))
+    }
+
     fn set_validation(
         &mut self,
         part: &Part<'_>,
@@ -41,21 +50,30 @@ impl Listing {
             let (found, missing) = (trained.to_owned(), part.path());
             return Err(DataError::NotInValidation { class: class.clone(), found, missing });
         }
-        self.validation = Some(part.candidates(prefix, &mut self.ignored, &mut self.warnings, &self.classes)?);
+        self.validation = Some(part.candidates(prefix, &mut self.ignored, &mut self.warnings, &self.classes));
         Ok(())
     }
 }
 
-/// What a folder at the top is for.
+/// What a folder at the top, or a line of a table, is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Role {
+pub(super) enum Role {
     Train,
     Validation,
     Test,
 }
 
 impl Role {
-    fn of(name: &str) -> Option<Role> {
+    /// In the words of `split.csv`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Role::Train => "train",
+            Role::Validation => "validation",
+            Role::Test => "test",
+        }
+    }
+
+    pub(super) fn of(name: &str) -> Option<Role> {
         match name.to_ascii_lowercase().as_str() {
             "train" | "training" => Some(Role::Train),
             "val" | "valid" | "validation" => Some(Role::Validation),
@@ -122,24 +140,26 @@ impl<'a> Part<'a> {
         ignored: &mut usize,
         warnings: &mut Vec<Warning>,
         classes: &[String],
-    ) -> Result<Vec<Candidate>, DataError> {
+    ) -> Vec<Candidate> {
         warnings.extend(self.loose());
         *ignored += self.folder.others;
         let mut found = Vec::new();
         for (label, class) in classes.iter().enumerate() {
             let Some(folder) = self.folder.folders.get(class) else { continue };
             if folder.pictures() == 0 {
-                return Err(DataError::EmptyClass { path: self.path().join(class) });
+                warnings.push(Warning::EmptyClass { class: class.clone(), folder: self.path().join(class) });
+                continue;
             }
             let name = joined(prefix, &joined(&self.name, class));
             gather(folder, &name, label, &mut found, ignored);
         }
         found.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(found)
+        found
     }
 }
 
-fn joined(folder: &str, name: &str) -> String {
+/// `folder/name`, or the name alone where the folder is the data set itself.
+pub(super) fn joined(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
@@ -156,8 +176,9 @@ pub(super) fn unwrap(tree: &Tree) -> (String, &Folder) {
     while let (true, 1, Some((child, below))) =
         (folder.files.is_empty(), folder.folders.len(), folder.folders.first_key_value())
     {
+        let has_table = below.files.keys().any(|file| manifest::is_metadata(file));
         let holds_more = !below.folders.is_empty() || below.files.keys().any(|file| cifar::is_member(file));
-        if Role::of(child).is_some() || below.pictures_here() > 0 || !holds_more {
+        if Role::of(child).is_some() || !has_table && (below.pictures_here() > 0 || !holds_more) {
             break;
         }
         (name, folder) = (joined(&name, child), below);
@@ -212,7 +233,7 @@ pub(super) fn list(tree: &Tree, filter: &[String], own_validation: bool) -> Resu
     let known = train.classes();
     let classes = chosen(&train.path(), &known, filter)?;
     let mut listing = Listing { ignored, warnings, ..Listing::of(classes) };
-    listing.train = train.candidates("", &mut listing.ignored, &mut listing.warnings, &listing.classes)?;
+    listing.train = train.candidates("", &mut listing.ignored, &mut listing.warnings, &listing.classes);
     if let Some(part) = parts.remove(&Role::Validation) {
         if own_validation {
             listing.set_validation(&part, "", &known, &train.path(), filter)?;
@@ -223,7 +244,7 @@ pub(super) fn list(tree: &Tree, filter: &[String], own_validation: bool) -> Resu
     if let Some(part) = parts.remove(&Role::Test) {
         part.require_classes()?;
         part.require_trained(&known, &train.path(), filter)?;
-        listing.test = part.candidates("", &mut listing.ignored, &mut listing.warnings, &listing.classes)?;
+        listing.test = part.candidates("", &mut listing.ignored, &mut listing.warnings, &listing.classes);
         let absent = listing.classes.iter().filter(|class| !part.folder.folders.contains_key(*class));
         listing.warnings.extend(absent.map(|class| Warning::NotInTest { class: class.clone() }));
     }
@@ -251,7 +272,7 @@ pub(super) fn list_labelled(tree: &Tree, classes: &[String]) -> Result<Listing, 
     part.require_classes()?;
     warnings.extend(untrained(&part.path(), &part.classes(), classes)?);
     let mut listing = Listing { ignored, warnings, ..Listing::of(classes.to_vec()) };
-    listing.test = part.candidates("", &mut listing.ignored, &mut listing.warnings, &listing.classes)?;
+    listing.test = part.candidates("", &mut listing.ignored, &mut listing.warnings, &listing.classes);
     Ok(listing)
 }
 
@@ -299,7 +320,7 @@ fn gather(folder: &Folder, name: &str, label: usize, found: &mut Vec<Candidate>,
     *ignored += folder.others;
     for (file, stored) in &folder.files {
         if is_picture_name(Path::new(file)) {
-            found.push(Candidate { path: joined(name, file), label, stored: stored.clone() });
+            found.push(Candidate::new(joined(name, file), label, stored.clone()));
         } else {
             *ignored += 1;
         }

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::fs::File;
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::DataError;
 use super::cifar;
 use crate::fs::{self, FsError};
-use crate::image::{self, ImageError, Limits, Picture};
+use crate::image::{self, Limits, Picture};
 
 /// A labelled picture of a data set.
 #[derive(Debug, Clone)]
@@ -20,6 +21,10 @@ pub struct Sample {
     pub label: usize,
     /// BLAKE3 of the encoded file; of the raw pixels for a CIFAR record.
     pub content: [u8; 32],
+    /// Pictures of one group (a patient, a place, a burst of shots) stay on one side of a split.
+    pub group: Option<Arc<str>>,
+    /// How much it counts in training; 1 where nothing else is said.
+    pub weight: f32,
     stored: Stored,
 }
 
@@ -30,11 +35,24 @@ pub struct Skipped {
     pub path: String,
     /// The class that it would have had.
     pub label: usize,
+    /// BLAKE3 of the encoded file, where its bytes can be read.
+    pub content: Option<[u8; 32]>,
     /// The decoder's or the system's reason, and the remedy where there is one.
     pub reason: String,
 }
 
 impl Sample {
+    /// The encoded file; `None` for a record of pixels, which isn't one.
+    ///
+    /// # Errors
+    /// When it can't be read any longer.
+    pub fn file(&self) -> Result<Option<Cow<'_, [u8]>>, DataError> {
+        match self.stored {
+            Stored::Record { .. } => Ok(None),
+            _ => Ok(Some(self.stored.bytes()?)),
+        }
+    }
+
     /// Reads the picture once more and decodes it.
     ///
     /// # Errors
@@ -54,24 +72,51 @@ pub(super) struct Candidate {
     pub(super) path: String,
     pub(super) label: usize,
     pub(super) stored: Stored,
+    pub(super) group: Option<Arc<str>>,
+    pub(super) weight: f32,
+    /// The table's line that names it.
+    pub(super) line: Option<Line>,
+}
+
+/// A line of a table.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    /// The table's file name.
+    pub(super) table: Arc<str>,
+    /// From 1.
+    pub(super) number: usize,
 }
 
 impl Candidate {
+    pub(super) fn new(path: String, label: usize, stored: Stored) -> Candidate {
+        Candidate { path, label, stored, group: None, weight: 1.0, line: None }
+    }
+
     /// Reads the bytes once: to know their hash, and that a decoder recognises them.
     pub(super) fn read(self) -> Result<Sample, Skipped> {
-        match self.stored.examine() {
-            Ok(content) => Ok(Sample { path: self.path, label: self.label, content, stored: self.stored }),
-            Err(reason) => Err(Skipped { path: self.path, label: self.label, reason: reason.to_string() }),
+        let Candidate { path, label, stored, group, weight, line } = self;
+        let skipped = |path, content, reason: String| {
+            let reason = match &line {
+                Some(Line { table, number }) => format!("{reason} (line {number} of {table})"),
+                None => reason,
+            };
+            Skipped { path, label, content, reason }
+        };
+        let bytes = match stored.bytes() {
+            Ok(bytes) => bytes,
+            Err(error) => return Err(skipped(path, None, error.to_string())),
+        };
+        let content = *blake3::hash(&bytes).as_bytes();
+        let recognised = match stored {
+            Stored::Record { .. } => Ok(()),
+            _ => image::probe(&bytes).map(|_| ()),
+        };
+        drop(bytes);
+        match recognised {
+            Ok(()) => Ok(Sample { path, label, content, group, weight, stored }),
+            Err(error) => Err(skipped(path, Some(content), error.to_string())),
         }
     }
-}
-
-/// Why a candidate isn't a sample.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-enum Reason {
-    File(#[from] FsError),
-    Picture(#[from] ImageError),
 }
 
 /// The bytes of one picture.
@@ -81,6 +126,13 @@ pub(super) enum Stored {
     File(PathBuf),
     /// A member of an uncompressed archive, read by position.
     Member { archive: Arc<ArchiveFile>, offset: u64, length: usize },
+    /// A deflated member of a zip archive, read by position.
+    Deflated { archive: Arc<ArchiveFile>, offset: u64, packed: usize, length: usize, crc: u32 },
+    /// A row of a Parquet file.
+    #[cfg(feature = "parquet")]
+    Row { file: Arc<super::parquet::Pictures>, group: usize, row: usize },
+    /// Named by a table, but not there.
+    Absent(PathBuf),
     /// A member of a compressed archive, kept in memory.
     Memory(Arc<[u8]>),
     /// A CIFAR record's pixels, plane after plane, in its batch.
@@ -104,6 +156,13 @@ impl Stored {
                 fs::read_at(&archive.file, &mut bytes, *offset).map_err(FsError::at("read", &archive.path))?;
                 Ok(Cow::Owned(bytes))
             }
+            Stored::Deflated { archive, offset, packed, length, crc } => {
+                let inflated = inflate(archive, *offset, *packed, *length, *crc);
+                inflated.map(Cow::Owned).map_err(FsError::at("read", &archive.path))
+            }
+            #[cfg(feature = "parquet")]
+            Stored::Row { file, group, row } => file.bytes(*group, *row).map(Cow::Owned),
+            Stored::Absent(path) => Err(FsError::at("read", path)(io::ErrorKind::NotFound.into())),
             Stored::Memory(bytes) => Ok(Cow::Borrowed(bytes)),
             Stored::Record { batch, offset } => Ok(Cow::Borrowed(&batch[*offset..*offset + cifar::PIXELS])),
         }
@@ -116,12 +175,17 @@ impl Stored {
             _ => Ok(self.bytes()?.into()),
         }
     }
+}
 
-    fn examine(&self) -> Result<[u8; 32], Reason> {
-        let bytes = self.bytes()?;
-        if !matches!(self, Stored::Record { .. }) {
-            image::probe(&bytes)?;
-        }
-        Ok(*blake3::hash(&bytes).as_bytes())
+/// The `length` bytes of a deflated member; never more, whatever the stream holds.
+fn inflate(archive: &ArchiveFile, offset: u64, packed: usize, length: usize, crc: u32) -> io::Result<Vec<u8>> {
+    let mut compressed = vec![0; packed];
+    fs::read_at(&archive.file, &mut compressed, offset)?;
+    let mut bytes = Vec::new();
+    let mut stream = flate2::CrcReader::new(flate2::read::DeflateDecoder::new(compressed.as_slice()));
+    (&mut stream).take(length as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() != length || stream.crc().sum() != crc {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a member is damaged; fetch or pack the archive again"));
     }
+    Ok(bytes)
 }

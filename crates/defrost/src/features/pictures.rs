@@ -131,6 +131,11 @@ impl Pictures {
         numbers.filter(|number| !unreadable.contains_key(number)).map(|n| (n, self.samples[n].label)).collect()
     }
 
+    /// How much a picture counts in training.
+    pub fn weight(&self, picture: usize) -> f32 {
+        self.samples[picture].weight
+    }
+
     /// The sample with this number.
     pub fn sample(&self, picture: usize) -> &Sample {
         &self.samples[picture]
@@ -139,8 +144,8 @@ impl Pictures {
     /// The pictures that couldn't be decoded, for the list of skipped ones.
     pub fn unreadable(&self) -> Vec<Skipped> {
         let skipped = |(&number, reason): (&usize, &String)| {
-            let Sample { path, label, .. } = &self.samples[number];
-            Skipped { path: path.clone(), label: *label, reason: reason.clone() }
+            let Sample { path, label, content, .. } = &self.samples[number];
+            Skipped { path: path.clone(), label: *label, content: Some(*content), reason: reason.clone() }
         };
         self.lock().iter().map(skipped).collect()
     }

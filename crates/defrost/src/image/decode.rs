@@ -114,6 +114,9 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// For reading headers, which takes no memory.
+    pub(super) const NONE: Limits = Limits { max_pixels: u64::MAX, max_side: u32::MAX, max_bytes: u64::MAX };
+
     fn check_bytes(&self, bytes: u64) -> Result<(), ImageError> {
         let max_bytes = self.max_bytes;
         if bytes > max_bytes { Err(ImageError::TooManyBytes { bytes, max_bytes }) } else { Ok(()) }
@@ -173,14 +176,9 @@ pub fn open(path: &Path, limits: &Limits) -> Result<Picture, ImageError> {
 /// # Errors
 /// When the bytes are no picture, or the header is damaged or of a kind that isn't supported. No limit applies.
 pub fn probe(bytes: &[u8]) -> Result<Header, ImageError> {
-    let limits = Limits { max_pixels: u64::MAX, max_side: u32::MAX, max_bytes: u64::MAX };
-    let (format, mut decoder) = decoder_of(bytes, &limits)?;
-    let (width, height) = sides_of(&decoder);
-    let (width, height) = match orientation_of(&mut decoder).to_exif() {
-        5..=8 => (height, width),
-        _ => (width, height),
-    };
-    Ok(Header { format, width, height })
+    let (format, mut decoder) = decoder_of(bytes, &Limits::NONE)?;
+    let orientation = orientation_of(&mut decoder);
+    Ok(header_of(format, &decoder, orientation))
 }
 
 /// Which code decodes, with versions: a part of the feature cache's key, because decoders differ in single bits.
@@ -189,7 +187,7 @@ pub fn decoder_name() -> &'static str {
 }
 
 /// A decoder that has read the header of `bytes` and found it within `limits`.
-fn decoder_of<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(Format, impl ImageDecoder + 'a), ImageError> {
+pub(super) fn decoder_of<'a>(bytes: &'a [u8], limits: &Limits) -> Result<(Format, impl ImageDecoder + 'a), ImageError> {
     limits.check_bytes(bytes.len() as u64)?;
     if bytes.is_empty() {
         return Err(ImageError::Empty);
@@ -232,13 +230,23 @@ fn is_cut_off(format: Format, bytes: &[u8]) -> bool {
     }
 }
 
+/// What the header says of the upright picture.
+pub(super) fn header_of(format: Format, decoder: &impl ImageDecoder, orientation: Orientation) -> Header {
+    let (width, height) = sides_of(decoder);
+    let (width, height) = match orientation.to_exif() {
+        5..=8 => (height, width),
+        _ => (width, height),
+    };
+    Header { format, width, height }
+}
+
 fn sides_of(decoder: &impl ImageDecoder) -> (usize, usize) {
     let (width, height) = decoder.dimensions();
     (width as usize, height as usize)
 }
 
 /// Damaged EXIF doesn't make a picture unreadable: viewers show it as stored.
-fn orientation_of(decoder: &mut impl ImageDecoder) -> Orientation {
+pub(super) fn orientation_of(decoder: &mut impl ImageDecoder) -> Orientation {
     decoder.orientation().unwrap_or(Orientation::NoTransforms)
 }
 

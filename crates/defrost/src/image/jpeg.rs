@@ -29,6 +29,20 @@ fn has_end_marker(bytes: &[u8]) -> bool {
     }
 }
 
+/// Colour components by the frame header, or `None` where it isn't reached.
+pub(super) fn components(bytes: &[u8]) -> Option<u8> {
+    let mut rest = bytes.get(2..)?;
+    loop {
+        match *rest {
+            [0xFF, 0xFF, ..] => rest = &rest[1..],
+            // The frame headers: marker, length, bits, height, width, components. The others of this row define tables.
+            [0xFF, 0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF, ..] => return rest.get(9).copied(),
+            [0xFF, _, high, low, ..] => rest = rest.get(2 + usize::from(u16::from_be_bytes([high, low]))..)?,
+            _ => return None,
+        }
+    }
+}
+
 fn coded_data_skipped(bytes: &[u8]) -> &[u8] {
     &bytes[bytes.iter().position(|&byte| byte == 0xFF).unwrap_or(bytes.len())..]
 }
@@ -53,6 +67,15 @@ pub(super) fn turbo_pixels(bytes: &[u8], width: usize, height: usize) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn components_stand_in_the_frame_header() {
+        let frame =
+            b"\xFF\xD8\xFF\xE0\x00\x04\xFF\xC0\xFF\xC4\x00\x03\xC2\xFF\xFF\xC2\x00\x14\x08\x00\x01\x00\x02\x04\x01";
+        assert_eq!(components(frame), Some(4));
+        assert_eq!(components(&frame[..frame.len() - 2]), None);
+        assert_eq!(components(b"\xFF\xD8\xFF\xDA"), None);
+    }
 
     #[test]
     fn an_end_marker_inside_a_segment_does_not_count() {

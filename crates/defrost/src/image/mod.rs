@@ -31,12 +31,16 @@ mod fit;
 mod format;
 mod jpeg;
 mod orientation;
+mod phash;
 mod resize;
 mod taps;
+mod traits;
 
 pub use decode::{Header, ImageError, Limits, decode, decoder_name, open, probe};
 pub use fit::Fit;
 pub use format::{Format, is_picture_name};
+pub use phash::PerceptualHash;
+pub use traits::{Traits, inspect};
 
 pub(crate) use resize::resample;
 pub use resize::{Resize, resize, resize_f32};

@@ -18,7 +18,7 @@ use crate::artefact::{Artefact, ArtefactError};
 use crate::augment::{self, Pipeline};
 use crate::backbone::{self, UnknownBackbone};
 use crate::cost::{self, Estimate, PictureCost, StageCost};
-use crate::data::{self, DataError, Dataset, Shuffle};
+use crate::data::{self, DataError, DataOptions, Dataset, Shuffle};
 use crate::evaluate::Evaluation;
 use crate::exec::cpu::{BatchNormMode, Engine};
 use crate::features::{Cache, FeaturesError, Pictures, Rendering, Side};
@@ -161,7 +161,8 @@ impl Job {
         let mut recipe = recipe.resolved();
         let path = recipe.data.path.clone().ok_or(JobError::NoData)?;
         let backbone = backbone::find(&recipe.backbone)?;
-        let data = data::open(&path, &recipe.data.options(recipe.seed, strict))?;
+        let cache = (environment.features.budget > 0).then(|| environment.features.folder.clone());
+        let data = data::open(&path, &DataOptions { cache, ..recipe.data.options(recipe.seed, strict) })?;
         let input_size = *recipe.input_size.get_or_insert(backbone.input_size);
         // A list of class weights of another length is a mistake now; which pictures count is known after the trunk pass.
         recipe.loss.build(&vec![1; data.classes.len()])?;
