@@ -4,11 +4,13 @@
 
 mod axis;
 mod figure;
+mod findings;
 mod lang;
 mod plot;
 mod sheet;
 mod text;
 
 pub use figure::{FigureError, curves, schedule, to_png};
+pub use findings::FindingWords;
 pub use lang::Lang;
 pub use sheet::{ContactSheet, Specimen};
