@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use defrost::doctor::{Diagnosis, Finding, Kind, Severity};
+use defrost::doctor::{Diagnosis, Finding, Kind, LabelCheck, Severity};
 use defrost::features::Cache;
 use defrost::job::{self, Environment};
 use defrost::progress::Progress;
@@ -27,6 +27,7 @@ struct Report<'a> {
     /// Kinds that were found, the gravest first.
     counts: Vec<Count>,
     findings: &'a [Finding],
+    labels: &'a Option<LabelCheck>,
     exclude: Vec<Exclusion<'a>>,
     /// Where the list was written.
     exclude_out: Option<String>,
@@ -89,6 +90,7 @@ pub(super) fn run(args: &args::Doctor, terminal: &Terminal) -> Result<(), Failur
             sides: Sides { train, validation, test },
             counts: counts(&diagnosis),
             findings: &diagnosis.findings,
+            labels: &diagnosis.labels,
             exclude: diagnosis
                 .exclusions()
                 .into_iter()

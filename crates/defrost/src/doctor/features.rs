@@ -1,4 +1,10 @@
-//! The pictures' features, ready to be compared: rows of unit length, in the survey's order.
+//! The pictures' features, ready to be compared: square roots of the pooled features, at unit length, in the survey's order.
+//!
+//! The square root keeps a few large features from deciding alone. So the cosine of two rows is the Bhattacharyya coefficient of
+//! the features taken as shares, and a linear probe on them a Hellinger kernel's. (`docs/guides/doctor.md` has what it brings.)
+//!
+//! # Reference
+//! Arandjelović and Zisserman 2012, "Three things everyone should know to improve object retrieval", section 3 (RootSIFT).
 
 use std::collections::BTreeMap;
 
@@ -23,8 +29,9 @@ impl Features {
         for seen in &survey.seen {
             let row = number.get(seen.path.as_str())?;
             let row = &rows[row * len..][..len];
-            let norm = row.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
-            values.extend(row.iter().map(|x| (f64::from(*x) / norm) as f32));
+            // The roots' squares are the values themselves; where an activation gives negative ones, the root keeps the sign.
+            let norm = row.iter().map(|x| f64::from(x.abs())).sum::<f64>().sqrt().max(f64::MIN_POSITIVE);
+            values.extend(row.iter().map(|x| (f64::from(x.abs()).sqrt().copysign(f64::from(*x)) / norm) as f32));
         }
         Some(Features { len, values })
     }

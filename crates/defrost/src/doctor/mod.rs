@@ -10,11 +10,15 @@ mod features;
 mod finding;
 mod kinds;
 mod survey;
+#[cfg(test)]
+mod testing;
 
 use std::collections::BTreeSet;
 
 pub use features::Features;
 pub use finding::{Fact, Finding, Kind, Likeness, Severity, Subject};
+use kinds::copies::Copies;
+pub use kinds::labels::{Doubt, LabelCheck};
 pub use survey::{Lost, Seen, Survey};
 
 /// Why data can't be examined.
@@ -39,6 +43,8 @@ pub struct Diagnosis {
     pub sides: [usize; 3],
     /// The gravest kind first; within a kind the most certain, else by path.
     pub findings: Vec<Finding>,
+    /// What the features say of the labels; `None` where there is too little to learn from.
+    pub labels: Option<LabelCheck>,
 }
 
 impl Diagnosis {
@@ -50,8 +56,12 @@ impl Diagnosis {
         findings.extend(kinds::extension::find(survey));
         findings.extend(kinds::size::find(survey));
         findings.extend(kinds::pixels::find(survey));
+        let copies = Copies::of(survey, features);
+        findings.extend(kinds::copies::near(survey, &copies));
+        let labels = features.and_then(|features| kinds::labels::check(survey, features, &copies.groups));
+        findings.extend(labels.iter().flat_map(|check| kinds::labels::find(survey, check)));
         if let Some(features) = features {
-            findings.extend(kinds::copies::near(survey, features));
+            findings.extend(kinds::outliers::find(survey, features, &copies.groups));
         }
         // Stable: within a kind the order stays.
         findings.sort_by_key(Finding::kind);
@@ -63,6 +73,7 @@ impl Diagnosis {
             classes: survey.classes.clone(),
             sides,
             findings,
+            labels,
         }
     }
 

@@ -3,6 +3,8 @@
 pub(super) mod classes;
 pub(super) mod copies;
 pub(super) mod extension;
+pub(super) mod labels;
+pub(super) mod outliers;
 pub(super) mod pixels;
 pub(super) mod size;
 pub(super) mod unreadable;
