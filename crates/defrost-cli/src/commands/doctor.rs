@@ -7,7 +7,7 @@ use defrost::features::Cache;
 use defrost::job::{self, Environment};
 use defrost::progress::Progress;
 use defrost::recipe::Recipe;
-use defrost::report::FindingWords;
+use defrost::report::{FindingWords, doctor_page};
 use serde::Serialize;
 
 use super::cache;
@@ -78,6 +78,12 @@ pub(super) fn run(args: &args::Doctor, terminal: &Terminal) -> Result<(), Failur
     if let Some(path) = &exclude_out {
         defrost::fs::write_atomic(path, &diagnosis.exclude_csv())?;
         terminal.say(words.exclusions_written(&short(path), diagnosis.exclusions().len()));
+    }
+    if let Some(path) = &args.html {
+        let exclude = exclude_out.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        let page = doctor_page(&diagnosis, &job.data, &exclude, words.0)?;
+        defrost::fs::write_atomic(path, page.as_bytes())?;
+        terminal.say(words.written(&short(path)));
     }
     if terminal.wants_json() {
         let [train, validation, test] = diagnosis.sides;
