@@ -1,6 +1,7 @@
 //! `defrost train`, composed: data → trunk pass → stages → classifier → evaluation → figure.
 
 mod embedding;
+mod examination;
 mod outcome;
 mod rows;
 mod weights;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use embedding::Embedding;
+pub use examination::examine;
 pub use outcome::{Outcome, StageOutcome};
 use rows::StageRows;
 pub use weights::Start;
@@ -19,6 +21,7 @@ use crate::augment::{self, Pipeline};
 use crate::backbone::{self, UnknownBackbone};
 use crate::cost::{self, Estimate, PictureCost, StageCost};
 use crate::data::{self, DataError, DataOptions, Dataset, Shuffle};
+use crate::doctor::DoctorError;
 use crate::evaluate::Evaluation;
 use crate::exec::cpu::{BatchNormMode, Engine};
 use crate::features::{Cache, FeaturesError, Pictures, Rendering, Side};
@@ -66,6 +69,8 @@ pub enum JobError {
     #[error(transparent)]
     Figure(#[from] FigureError),
     #[error(transparent)]
+    Doctor(#[from] DoctorError),
+    #[error(transparent)]
     Fs(#[from] FsError),
     #[error("no data: give a folder of pictures, or `data.path` in the recipe")]
     NoData,
@@ -88,7 +93,11 @@ pub enum JobError {
 impl JobError {
     /// Whether the user stopped the work, which is no failure.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self, JobError::Train(TrainError::Cancelled | TrainError::Features(FeaturesError::Cancelled)))
+        matches!(
+            self,
+            JobError::Train(TrainError::Cancelled | TrainError::Features(FeaturesError::Cancelled))
+                | JobError::Doctor(DoctorError::Cancelled)
+        )
     }
 }
 
@@ -155,6 +164,17 @@ impl Job {
         progress: Progress<'_>,
     ) -> Result<Job, JobError> {
         recipe.check()?;
+        let options = recipe.data.options(recipe.seed, strict);
+        Job::with_data(recipe, &options, environment, progress)
+    }
+
+    /// As [`prepare`](Job::prepare), with the data opened by `options`.
+    fn with_data(
+        recipe: &Recipe,
+        options: &DataOptions,
+        environment: &Environment<'_>,
+        progress: Progress<'_>,
+    ) -> Result<Job, JobError> {
         if recipe.precision == Precision::Bf16 && !recipe.precision.engine().kernels.bf16_pays() {
             return Err(JobError::Precision);
         }
@@ -162,7 +182,8 @@ impl Job {
         let path = recipe.data.path.clone().ok_or(JobError::NoData)?;
         let backbone = backbone::find(&recipe.backbone)?;
         let cache = (environment.features.budget > 0).then(|| environment.features.folder.clone());
-        let data = data::open(&path, &DataOptions { cache, ..recipe.data.options(recipe.seed, strict) })?;
+        let data = data::open(&path, &DataOptions { cache, ..options.clone() })?;
+        let strict = options.strict;
         let input_size = *recipe.input_size.get_or_insert(backbone.input_size);
         // A list of class weights of another length is a mistake now; which pictures count is known after the trunk pass.
         recipe.loss.build(&vec![1; data.classes.len()])?;
