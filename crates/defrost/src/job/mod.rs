@@ -88,7 +88,11 @@ pub enum JobError {
 impl JobError {
     /// Whether the user stopped the work, which is no failure.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self, JobError::Train(TrainError::Cancelled | TrainError::Features(FeaturesError::Cancelled)))
+        matches!(
+            self,
+            JobError::Train(TrainError::Cancelled | TrainError::Features(FeaturesError::Cancelled))
+                | JobError::Data(DataError::Cancelled)
+        )
     }
 }
 
@@ -162,7 +166,8 @@ impl Job {
         let path = recipe.data.path.clone().ok_or(JobError::NoData)?;
         let backbone = backbone::find(&recipe.backbone)?;
         let cache = (environment.features.budget > 0).then(|| environment.features.folder.clone());
-        let data = data::open(&path, &DataOptions { cache, ..recipe.data.options(recipe.seed, strict) })?;
+        let options = DataOptions { cache, ..recipe.data.options(recipe.seed, strict) };
+        let data = data::open_watched(&path, &options, progress)?;
         let input_size = *recipe.input_size.get_or_insert(backbone.input_size);
         // A list of class weights of another length is a mistake now; which pictures count is known after the trunk pass.
         recipe.loss.build(&vec![1; data.classes.len()])?;
