@@ -43,6 +43,7 @@ pub(crate) enum Command {
     Predict(Predict),
     Evaluate(Evaluate),
     Advise(Advise),
+    Doctor(Doctor),
     Embed(Embed),
     Sample(Sample),
     Augment(Augment),
@@ -192,6 +193,35 @@ pub(crate) struct Advise {
     /// Its weights, from a file or an earlier run [default: the backbone's own]
     #[arg(long, value_name = "FILE|RUN")]
     pub(crate) weights: Option<String>,
+}
+
+/// Find what is wrong with pictures: files, copies, leaks, labels; nothing is changed
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  defrost doctor photos/
+  defrost doctor photos/ --html photos.html && defrost train photos/ --exclude photos.exclude.csv
+  defrost doctor photos/ --json | jq '.counts'")]
+pub(crate) struct Doctor {
+    /// A folder of class folders, a tar archive of one, or CIFAR-10
+    pub(crate) data: PathBuf,
+    /// Write a page with thumbnails, and beside it the list of pictures to leave out
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Write the list of pictures to leave out to this .csv [default: FILE.exclude.csv beside the page FILE.html]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) exclude_out: Option<PathBuf>,
+    /// Take these classes only
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub(crate) classes: Option<Vec<String>>,
+    /// The pretrained network [default: efficientnet_lite0.imagenet]
+    #[arg(long, value_name = "ID")]
+    pub(crate) backbone: Option<String>,
+    /// Its weights, from a file or an earlier run [default: the backbone's own]
+    #[arg(long, value_name = "FILE|RUN")]
+    pub(crate) weights: Option<String>,
+    /// Keep no features on disk
+    #[arg(long)]
+    pub(crate) no_cache: bool,
 }
 
 /// Write the pooled features of pictures to a file, with paths and labels beside it

@@ -5,6 +5,7 @@ mod augment;
 mod backbones;
 mod bench;
 mod cache;
+mod doctor;
 mod embed;
 mod evaluate;
 mod predict;
@@ -36,6 +37,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<(), Failure> 
         Command::Predict(args) => predict::run(&args, terminal),
         Command::Evaluate(args) => evaluate::run(&args, terminal),
         Command::Advise(args) => advise::run(&args, terminal),
+        Command::Doctor(args) => doctor::run(&args, terminal),
         Command::Embed(args) => embed::run(&args, terminal),
         Command::Sample(args) => sample::run(&args, terminal),
         Command::Augment(args) => augment::run(&args, terminal),

@@ -90,6 +90,11 @@ impl Terminal {
         }
     }
 
+    /// Whether more is asked for (`-v`).
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.verbose > 0
+    }
+
     /// Says what could be done better.
     pub(crate) fn hint(&self, text: impl AsRef<str>) {
         self.say(format!("  {HINT}hint:{HINT:#} {}", text.as_ref()));

@@ -45,6 +45,7 @@ pub mod evaluate;
 pub mod predict;
 
 pub mod advise;
+pub mod doctor;
 
 pub mod report;
 

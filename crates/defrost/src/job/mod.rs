@@ -1,6 +1,7 @@
 //! `defrost train`, composed: data → trunk pass → stages → classifier → evaluation → figure.
 
 mod embedding;
+mod examination;
 mod outcome;
 mod rows;
 mod weights;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 pub use embedding::Embedding;
+pub use examination::examine;
 pub use outcome::{Outcome, StageOutcome};
 use rows::StageRows;
 pub use weights::Start;
@@ -19,8 +21,9 @@ use crate::augment::{self, Pipeline};
 use crate::backbone::{self, UnknownBackbone};
 use crate::cost::{self, Estimate, PictureCost, StageCost};
 use crate::data::{self, DataError, DataOptions, Dataset, Shuffle};
+use crate::doctor::DoctorError;
 use crate::evaluate::Evaluation;
-use crate::exec::cpu::{BatchNormMode, Bf16, Engine};
+use crate::exec::cpu::{BatchNormMode, Engine};
 use crate::features::{Cache, FeaturesError, Pictures, Rendering, Side};
 use crate::fs::FsError;
 use crate::graph::{Cut, CutError};
@@ -66,13 +69,15 @@ pub enum JobError {
     #[error(transparent)]
     Figure(#[from] FigureError),
     #[error(transparent)]
+    Doctor(#[from] DoctorError),
+    #[error(transparent)]
     Fs(#[from] FsError),
     #[error("no data: give a folder of pictures, or `data.path` in the recipe")]
     NoData,
     #[error("`weights` {} has backbone {found}, but the recipe asks for {expected}; set `backbone = \"{found}\"`", path.display())]
     OtherBackbone { path: PathBuf, expected: &'static str, found: String },
     #[error(
-        "`precision` is \"bf16\", but this processor does not multiply such numbers (AVX512-BF16 or AMX); use \"f32\""
+        "`precision` is \"bf16\", but this processor multiplies such numbers no faster than single precision (that takes AMX, or AVX512-BF16 by AMD); use \"f32\""
     )]
     Precision,
     #[error(
@@ -92,6 +97,7 @@ impl JobError {
             self,
             JobError::Train(TrainError::Cancelled | TrainError::Features(FeaturesError::Cancelled))
                 | JobError::Data(DataError::Cancelled)
+                | JobError::Doctor(DoctorError::Cancelled)
         )
     }
 }
@@ -159,15 +165,26 @@ impl Job {
         progress: Progress<'_>,
     ) -> Result<Job, JobError> {
         recipe.check()?;
-        if recipe.precision == Precision::Bf16 && recipe.precision.engine().kernels.bf16() == Bf16::Emulated {
+        let options = recipe.data.options(recipe.seed, strict);
+        Job::with_data(recipe, &options, environment, progress)
+    }
+
+    /// As [`prepare`](Job::prepare), with the data opened by `options`.
+    fn with_data(
+        recipe: &Recipe,
+        options: &DataOptions,
+        environment: &Environment<'_>,
+        progress: Progress<'_>,
+    ) -> Result<Job, JobError> {
+        if recipe.precision == Precision::Bf16 && !recipe.precision.engine().kernels.bf16_pays() {
             return Err(JobError::Precision);
         }
         let mut recipe = recipe.resolved();
         let path = recipe.data.path.clone().ok_or(JobError::NoData)?;
         let backbone = backbone::find(&recipe.backbone)?;
         let cache = (environment.features.budget > 0).then(|| environment.features.folder.clone());
-        let options = DataOptions { cache, ..recipe.data.options(recipe.seed, strict) };
-        let data = data::open_watched(&path, &options, progress)?;
+        let data = data::open_watched(&path, &DataOptions { cache, ..options.clone() }, progress)?;
+        let strict = options.strict;
         let input_size = *recipe.input_size.get_or_insert(backbone.input_size);
         // A list of class weights of another length is a mistake now; which pictures count is known after the trunk pass.
         recipe.loss.build(&vec![1; data.classes.len()])?;

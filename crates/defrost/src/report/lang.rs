@@ -38,6 +38,16 @@ impl Lang {
         }
     }
 
+    /// A side of the data by its name in `split.csv`.
+    pub(super) fn side(self, name: &'static str) -> &'static str {
+        match (self, name) {
+            (Lang::Korean, "train") => "학습",
+            (Lang::Korean, "validation") => "검증",
+            (Lang::Korean, "test") => "시험",
+            _ => name,
+        }
+    }
+
     /// The words of the figures.
     pub(super) fn figure(self) -> &'static FigureWords {
         match self {

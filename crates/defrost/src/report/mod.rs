@@ -4,11 +4,15 @@
 
 mod axis;
 mod figure;
+mod findings;
 mod lang;
+mod page;
 mod plot;
 mod sheet;
 mod text;
 
 pub use figure::{FigureError, curves, schedule, to_png};
+pub use findings::FindingWords;
 pub use lang::Lang;
+pub use page::{PageError, doctor_page};
 pub use sheet::{ContactSheet, Specimen};

@@ -1,0 +1,257 @@
+//! The page of a diagnosis: what was found, kind by kind, with thumbnails.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+use serde::Serialize;
+
+use super::thumbnail::thumbnail;
+use super::{PageError, render};
+use crate::data::{Dataset, Sample};
+use crate::doctor::{Diagnosis, Finding, Kind, Severity, Subject};
+use crate::report::{FindingWords, Lang};
+
+/// Findings of a kind that are shown with pictures; the others follow as lines.
+const CARDS: usize = 60;
+
+/// Pictures of one finding that are shown.
+const MEMBERS: usize = 12;
+
+/// Findings of a kind that follow as lines.
+const LINES: usize = 2000;
+
+/// The bar of the largest class, in `rem`.
+const WIDEST: f64 = 8.0;
+
+#[derive(Serialize)]
+struct Page<'a> {
+    lang: &'static str,
+    words: &'static Words,
+    data: String,
+    summary: String,
+    exclude: Option<Exclude>,
+    labels: Option<String>,
+    kinds: Vec<Section>,
+    classes: Vec<Class<'a>>,
+}
+
+/// What is better left out, and how.
+#[derive(Serialize)]
+struct Exclude {
+    sentence: String,
+    command: String,
+}
+
+#[derive(Serialize)]
+struct Class<'a> {
+    name: &'a str,
+    train: usize,
+    validation: usize,
+    test: usize,
+    share: String,
+}
+
+/// The findings of one kind.
+#[derive(Serialize)]
+struct Section {
+    id: String,
+    name: &'static str,
+    meaning: &'static str,
+    severity: &'static str,
+    findings: usize,
+    pictures: usize,
+    left_out: usize,
+    cards: Vec<Card>,
+    rest_title: String,
+    rest: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Card {
+    pictures: Vec<Shown>,
+    detail: String,
+    /// How many pictures aren't shown, in words.
+    more: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Shown {
+    path: String,
+    class: String,
+    side: Option<&'static str>,
+    left_out: bool,
+    thumbnail: Option<String>,
+}
+
+/// The page of a diagnosis of `data`, in `lang`. `exclude` is where the list of pictures to leave out is written.
+///
+/// # Errors
+/// Where a template is wrong, which its tests rule out.
+pub fn doctor_page(diagnosis: &Diagnosis, data: &Dataset, exclude: &str, lang: Lang) -> Result<String, PageError> {
+    let samples: BTreeMap<&str, &Sample> = data
+        .sides()
+        .into_iter()
+        .flat_map(|(_, samples)| samples)
+        .map(|sample| (sample.path.as_str(), sample))
+        .collect();
+    let kinds = Kind::ALL.into_iter().filter_map(|kind| section(diagnosis, kind, &samples, lang)).collect();
+    let counts = data.class_counts();
+    let of = |count: &crate::data::ClassCount| count.train + count.validation + count.test;
+    let largest = counts.iter().map(of).max().unwrap_or(0).max(1) as f64;
+    let classes = counts.iter().map(|count| Class {
+        name: &count.class,
+        train: count.train,
+        validation: count.validation,
+        test: count.test,
+        share: format!("{:.2}", WIDEST * of(count) as f64 / largest),
+    });
+    let exclusions = diagnosis.exclusions().len();
+    let path = data.path.display().to_string();
+    let page = Page {
+        lang: lang.code(),
+        words: words(lang),
+        summary: summary(diagnosis, lang),
+        exclude: (exclusions > 0).then(|| Exclude {
+            sentence: match lang {
+                Lang::English => format!("{exclusions} are better left out of a training:"),
+                Lang::Korean => format!("학습에서 빼는 편이 좋은 사진 {exclusions}장:"),
+            },
+            command: format!("defrost train {} --exclude {}", quoted(&path), quoted(exclude)),
+        }),
+        labels: diagnosis.labels.as_ref().map(|check| {
+            let [share, low, high] = [check.accuracy, check.accuracy_interval.0, check.accuracy_interval.1]
+                .map(|share| format!("{:.1}", 100.0 * share));
+            match lang {
+                Lang::English => format!(
+                    "A linear probe on the frozen features predicts {share} % of the labels ({low}–{high}), each picture left out of its own prediction."
+                ),
+                Lang::Korean => format!(
+                    "동결한 특징 위의 선형 탐침이 레이블의 {share} %를 맞힙니다({low}–{high}). 각 사진은 자신을 뺀 나머지로 예측합니다."
+                ),
+            }
+        }),
+        data: path.clone(),
+        kinds,
+        classes: classes.collect(),
+    };
+    render("doctor.html", page)
+}
+
+/// For a shell.
+fn quoted(path: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "/._-+=:@%".contains(c);
+    match !path.is_empty() && path.chars().all(plain) {
+        true => path.to_owned(),
+        false => format!("'{}'", path.replace('\'', "'\\''")),
+    }
+}
+
+fn summary(diagnosis: &Diagnosis, lang: Lang) -> String {
+    let Diagnosis { pictures, readable, sides: [train, validation, test], .. } = diagnosis;
+    let (lost, classes) = (pictures - readable, diagnosis.classes.len());
+    match lang {
+        Lang::English => format!(
+            "{pictures} pictures in {classes} classes: {train} to train, {validation} to validate, {test} to test, {lost} unreadable"
+        ),
+        Lang::Korean => format!(
+            "{classes}개 클래스의 사진 {pictures}장: 학습 {train}, 검증 {validation}, 시험 {test}, 읽을 수 없음 {lost}"
+        ),
+    }
+}
+
+fn section(diagnosis: &Diagnosis, kind: Kind, samples: &BTreeMap<&str, &Sample>, lang: Lang) -> Option<Section> {
+    let findings: Vec<&Finding> = diagnosis.of_kind(kind).collect();
+    if findings.is_empty() {
+        return None;
+    }
+    let (shown, rest) = findings.split_at(findings.len().min(CARDS));
+    let cards: Vec<Card> = shown.par_iter().map(|finding| card(finding, samples, lang)).collect();
+    Some(Section {
+        id: format!("{kind:?}").to_ascii_lowercase(),
+        name: lang.kind(kind),
+        meaning: lang.meaning(kind),
+        severity: match kind.severity() {
+            Severity::Fault => "fault",
+            Severity::Doubt => "doubt",
+            Severity::Note => "note",
+        },
+        findings: findings.len(),
+        pictures: findings.iter().map(|finding| finding.pictures.len()).sum(),
+        left_out: findings.iter().map(|finding| finding.leave_out.len()).sum(),
+        cards,
+        rest_title: match (lang, rest.len()) {
+            (Lang::English, count) => format!("{count} more"),
+            (Lang::Korean, count) => format!("외 {count}건"),
+        },
+        rest: rest.iter().take(LINES).map(|finding| lang.sentence(finding)).collect(),
+    })
+}
+
+fn card(finding: &Finding, samples: &BTreeMap<&str, &Sample>, lang: Lang) -> Card {
+    let shown = |subject: &Subject| Shown {
+        path: subject.path.clone(),
+        class: subject.class.clone(),
+        side: subject.side.map(|side| lang.side(side)),
+        left_out: finding.leave_out.contains(&subject.path),
+        thumbnail: samples.get(subject.path.as_str()).and_then(|sample| thumbnail(sample)),
+    };
+    let hidden = finding.pictures.len().saturating_sub(MEMBERS);
+    Card {
+        pictures: finding.pictures.iter().take(MEMBERS).map(shown).collect(),
+        detail: lang.detail(finding),
+        more: (hidden > 0).then(|| match lang {
+            Lang::English => format!("and {hidden} more"),
+            Lang::Korean => format!("외 {hidden}장"),
+        }),
+    }
+}
+
+/// Every fixed text of the page.
+#[derive(Debug, Serialize)]
+struct Words {
+    title: &'static str,
+    no_picture: &'static str,
+    leave_out: &'static str,
+    found: &'static str,
+    findings: &'static str,
+    pictures: &'static str,
+    to_leave_out: &'static str,
+    nothing: &'static str,
+    class: &'static str,
+    train: &'static str,
+    validation: &'static str,
+    test: &'static str,
+}
+
+fn words(lang: Lang) -> &'static Words {
+    match lang {
+        Lang::English => &Words {
+            title: "What is wrong with these pictures",
+            no_picture: "no picture",
+            leave_out: "leave out",
+            found: "Found",
+            findings: "Findings",
+            pictures: "Pictures",
+            to_leave_out: "To leave out",
+            nothing: "Nothing is wrong with them.",
+            class: "Class",
+            train: "Training",
+            validation: "Validation",
+            test: "Test",
+        },
+        Lang::Korean => &Words {
+            title: "사진 데이터 진단",
+            no_picture: "사진 없음",
+            leave_out: "제외 권장",
+            found: "발견",
+            findings: "건수",
+            pictures: "사진",
+            to_leave_out: "제외 권장",
+            nothing: "문제를 찾지 못했습니다.",
+            class: "클래스",
+            train: "학습",
+            validation: "검증",
+            test: "시험",
+        },
+    }
+}
