@@ -118,6 +118,9 @@ pub enum DataError {
         /// What is wrong, and the remedy where there is one.
         reason: String,
     },
+    /// The user stopped the work.
+    #[error("stopped")]
+    Cancelled,
     /// Not one picture anywhere.
     #[error(
         "{} holds no pictures; make one folder for each class and put the class's pictures into it",

@@ -72,6 +72,8 @@ use form::Found;
 use stored::Candidate;
 use tree::{Folder, Tree};
 
+use crate::progress::Progress;
+
 /// Opens a data set: a folder of class folders, a folder with `train/` (and `val/`, `test/`) of class folders, a folder of
 /// pictures with `metadata.csv` (or `.jsonl`), CIFAR-10 or CIFAR-100; all of them also in a `.zip`, `.tar` or `.tar.gz`; a table
 /// of paths and labels (`.csv`, `.tsv`, `.jsonl`); or Parquet files (where the feature `parquet` is on). Reads every file once, in parallel.
@@ -80,7 +82,14 @@ use tree::{Folder, Tree};
 /// When there is nothing to train on: see [`DataError`]'s variants. A picture that can't be read is only listed in
 /// [`Dataset::skipped`], unless `options.strict`.
 pub fn open(path: impl AsRef<Path>, options: &DataOptions) -> Result<Dataset, DataError> {
-    let path = path.as_ref();
+    open_watched(path.as_ref(), options, Progress::none())
+}
+
+/// As [`open`], telling `progress` while pictures are decoded to find look-alikes.
+///
+/// # Errors
+/// As [`open`], and when the user stops.
+pub fn open_watched(path: &Path, options: &DataOptions, progress: Progress<'_>) -> Result<Dataset, DataError> {
     let fraction = options.validation.fraction();
     if !(0.0 < fraction && fraction < 1.0) {
         return Err(DataError::Fraction { got: fraction });
@@ -113,7 +122,7 @@ pub fn open(path: impl AsRef<Path>, options: &DataOptions) -> Result<Dataset, Da
             dataset.require_training(table)?;
         }
     }
-    dataset.divide(options, earlier.as_ref())?;
+    dataset.divide(options, earlier.as_ref(), progress)?;
     dataset.limit(options.limit_per_class);
     dataset.warn_of_copies();
     Ok(dataset)

@@ -96,6 +96,7 @@ impl JobError {
         matches!(
             self,
             JobError::Train(TrainError::Cancelled | TrainError::Features(FeaturesError::Cancelled))
+                | JobError::Data(DataError::Cancelled)
                 | JobError::Doctor(DoctorError::Cancelled)
         )
     }
@@ -182,7 +183,7 @@ impl Job {
         let path = recipe.data.path.clone().ok_or(JobError::NoData)?;
         let backbone = backbone::find(&recipe.backbone)?;
         let cache = (environment.features.budget > 0).then(|| environment.features.folder.clone());
-        let data = data::open(&path, &DataOptions { cache, ..options.clone() })?;
+        let data = data::open_watched(&path, &DataOptions { cache, ..options.clone() }, progress)?;
         let strict = options.strict;
         let input_size = *recipe.input_size.get_or_insert(backbone.input_size);
         // A list of class weights of another length is a mistake now; which pictures count is known after the trunk pass.
