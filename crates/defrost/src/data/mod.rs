@@ -81,7 +81,7 @@ pub fn open(path: impl AsRef<Path>, options: &DataOptions) -> Result<Dataset, Da
         listing.validation = Some(std::mem::take(&mut listing.test));
         listing.warnings.push(Warning::TestIsValidation);
     }
-    let mut dataset = read(&tree, kind, listing, options.strict, !options.as_found)?;
+    let mut dataset = read(&tree, kind, listing, options.strict, options.as_found)?;
     if options.as_found {
         // The sides as they lie.
     } else if dataset.validation.is_empty() {
@@ -109,7 +109,7 @@ pub fn open_labelled(path: impl AsRef<Path>, classes: &[String], strict: bool) -
         None => (Kind::folders(&tree), folder::list_labelled(&tree, classes)?),
     };
     listing.require_pictures()?;
-    read(&tree, kind, listing, strict, true)
+    read(&tree, kind, listing, strict, false)
 }
 
 /// The pictures to predict: files as given, folders with everything below them, each in byte order; unlabelled.
@@ -143,13 +143,14 @@ pub fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
     Ok(found)
 }
 
-/// Reads every candidate; those that can't be read are listed. `every_class` must then still have a picture to train and
-/// one to validate on.
-fn read(tree: &Tree, kind: Kind, listing: Listing, strict: bool, every_class: bool) -> Result<Dataset, DataError> {
+/// Reads every candidate; those that can't be read are listed, and every class must then still have a picture to train and one
+/// to validate on. `as_found` lists those alone whose bytes can't be read, and asks for nothing.
+fn read(tree: &Tree, kind: Kind, listing: Listing, strict: bool, as_found: bool) -> Result<Dataset, DataError> {
     let Listing { classes, train, validation, test, ignored, warnings } = listing;
     let mut skipped = Vec::new();
     let mut side = |candidates: Vec<Candidate>, must_have: bool| -> Result<Vec<Sample>, DataError> {
-        let read: Vec<Result<Sample, Skipped>> = candidates.into_par_iter().map(Candidate::read).collect();
+        let read: Vec<Result<Sample, Skipped>> =
+            candidates.into_par_iter().map(|candidate| candidate.read(!as_found)).collect();
         let (mut samples, first) = (Vec::new(), skipped.len());
         for result in read {
             match result {
@@ -170,8 +171,8 @@ fn read(tree: &Tree, kind: Kind, listing: Listing, strict: bool, every_class: bo
         }
         Ok(samples)
     };
-    let train = side(train, every_class)?;
-    let validation = side(validation.unwrap_or_default(), every_class)?;
+    let train = side(train, !as_found)?;
+    let validation = side(validation.unwrap_or_default(), !as_found)?;
     let test = side(test, false)?;
     if let Some(first) = skipped.first().filter(|_| strict) {
         return Err(DataError::Strict { count: skipped.len(), first: first.to_string() });

@@ -70,8 +70,8 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
-    /// Reads the bytes once: to know their hash, and that a decoder recognises them.
-    pub(super) fn read(self) -> Result<Sample, Skipped> {
+    /// Reads the bytes once: to know their hash and, where they are to be `recognised`, that a decoder does.
+    pub(super) fn read(self, recognised: bool) -> Result<Sample, Skipped> {
         let Candidate { path, label, stored } = self;
         let skipped = |path, content, reason: String| Skipped { path, label, content, reason };
         let bytes = match stored.bytes() {
@@ -79,12 +79,13 @@ impl Candidate {
             Err(error) => return Err(skipped(path, None, error.to_string())),
         };
         let content = *blake3::hash(&bytes).as_bytes();
-        let recognised = match stored {
+        let checked = match stored {
             Stored::Record { .. } => Ok(()),
+            _ if !recognised => Ok(()),
             _ => image::probe(&bytes).map(|_| ()),
         };
         drop(bytes);
-        match recognised {
+        match checked {
             Ok(()) => Ok(Sample { path, label, content, stored }),
             Err(error) => Err(skipped(path, Some(content), error.to_string())),
         }

@@ -3,7 +3,7 @@
 use ::image::{ExtendedColorType, ImageDecoder};
 
 use super::decode::{Header, decoder_of, header_of, orientation_of};
-use super::{Format, ImageError, Limits, jpeg};
+use super::{Format, ImageError, Limits, jpeg, jpeg_scan};
 
 /// A file's peculiarities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,15 @@ pub fn inspect(bytes: &[u8]) -> Result<Traits, ImageError> {
         cmyk,
         animated: is_animated(format, bytes),
     })
+}
+
+/// What is wrong with the coded pixels of a file that decoders show all the same, garbled from there on; `None` where nothing is.
+/// Of JPEG only: the other formats' decoders refuse such a file.
+pub fn damage(bytes: &[u8]) -> Option<&'static str> {
+    match Format::of(bytes) {
+        Some(Format::Jpeg) => jpeg_scan::damage(bytes),
+        _ => None,
+    }
 }
 
 fn is_animated(format: Format, bytes: &[u8]) -> bool {

@@ -11,10 +11,12 @@ use rayon::prelude::*;
 use super::super::{Fact, Features, Finding, Likeness, Seen, Survey};
 
 /// Hashes of near copies differ in at most so many of 64 bits.
-pub(crate) const FARTHEST_HASH: u32 = 16;
+const FARTHEST_HASH: u32 = 16;
 
-/// The cosine between near copies' features is at least this.
-pub(crate) const LEAST_SIMILARITY: f64 = 0.90;
+/// The least cosine between near copies' features: a small copy of a picture has lost what the network sees in its details, but
+/// its hash is the same; the more the hashes differ, the more alike the features must be. From this, for equal hashes, by that for
+/// each bit.
+const LEAST_SIMILARITY: (f64, f64) = (0.62, 0.0175);
 
 /// Which pictures are copies of each other.
 #[derive(Debug)]
@@ -78,7 +80,8 @@ fn likeness(seen: &[Seen], features: &Features, a: usize, b: usize) -> Option<Li
         return None;
     }
     let similarity = features.similarity(a, b);
-    (similarity >= LEAST_SIMILARITY).then_some(Likeness { hash_distance, similarity })
+    let (least, each) = LEAST_SIMILARITY;
+    (similarity >= least + each * f64::from(hash_distance)).then_some(Likeness { hash_distance, similarity })
 }
 
 /// What matters most of a group.
