@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
+use defrost::data::Fold;
 use defrost::graph::Cut;
 use defrost::report::Lang;
 
@@ -72,19 +73,30 @@ pub(crate) enum Command {
     },
 }
 
-/// Train a classifier of a folder of pictures: a folder for each class
+/// Train a classifier of pictures: of a folder for each class, a table of paths and labels, an archive
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   defrost train photos/
   defrost train photos/ --backbone efficientnet_b0 --epochs 5,10 --set stages.1.from=block6d
+  defrost train labels.csv --exclude exclude.csv
   defrost train --recipe recipes/notebook.toml
   defrost train photos/ --resume")]
 pub(crate) struct Train {
-    /// A folder of class folders, a tar archive of one, or CIFAR-10 [default: the recipe's]
+    /// A folder of class folders or with a metadata table, a table (.csv, .tsv, .jsonl), CIFAR-10 or -100, or an archive (.zip,
+    /// .tar, .tar.gz) [default: the recipe's]
     pub(crate) data: Option<PathBuf>,
     /// Validate on this folder of class folders [default: val/ beside train/, else a fifth of the pictures]
     #[arg(long, value_name = "DIR")]
     pub(crate) val: Option<PathBuf>,
+    /// Keep the split of an earlier run, or of its split.csv; only pictures that it doesn't list are split
+    #[arg(long, value_name = "RUN|FILE")]
+    pub(crate) split: Option<PathBuf>,
+    /// Validate on one of so many folds, such as 2/5
+    #[arg(long, value_name = "I/K")]
+    pub(crate) fold: Option<Fold>,
+    /// Leave out the pictures of this table: a CSV file with the columns path, content or both
+    #[arg(long, value_name = "FILE")]
+    pub(crate) exclude: Option<PathBuf>,
     /// The pretrained network [default: efficientnet_lite0.imagenet]
     #[arg(long, value_name = "ID")]
     pub(crate) backbone: Option<String>,
@@ -173,7 +185,7 @@ pub(crate) struct Evaluate {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  defrost advise photos/ > advised.toml && defrost train --recipe advised.toml")]
 pub(crate) struct Advise {
-    /// A folder of class folders, a tar archive of one, or CIFAR-10
+    /// Pictures in any form that `train` reads
     pub(crate) data: PathBuf,
     /// The pretrained network [default: efficientnet_lite0.imagenet]
     #[arg(long, value_name = "ID")]
@@ -218,7 +230,7 @@ pub(crate) struct Doctor {
   defrost embed photos/ --out features.npy
   defrost embed photos/ --out features.safetensors --backbone efficientnet_b0")]
 pub(crate) struct Embed {
-    /// A folder of class folders, a tar archive of one, or CIFAR-10
+    /// Pictures in any form that `train` reads
     pub(crate) data: PathBuf,
     /// The file; its ending says how it is written, .npy or .safetensors
     #[arg(long, value_name = "FILE")]

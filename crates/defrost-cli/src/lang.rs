@@ -3,6 +3,7 @@
 //! Errors of the library and names that belong to the field (keys, layers, classes) stay English: they are what one searches for.
 
 use defrost::advise::{Advice, Domain, Situation, Strategy};
+use defrost::data::{Kind, TableKind};
 use defrost::report::Lang;
 
 /// What is said, in the user's language.
@@ -404,12 +405,47 @@ impl Words {
 
     // train
 
-    pub(crate) fn data(self, path: &str, pictures: usize, classes: usize, counts: &str) -> String {
+    pub(crate) fn data(self, path: &str, form: &str, pictures: usize, classes: usize, counts: &str) -> String {
         let pictures = self.pictures(pictures);
         say!(
             self,
-            "{path} · {pictures} in {classes} classes ({counts})",
-            "{path} · {classes}개 클래스의 {pictures} ({counts})"
+            "{path} ({form}) · {pictures} in {classes} classes ({counts})",
+            "{path} ({form}) · {classes}개 클래스의 {pictures} ({counts})"
+        )
+    }
+
+    /// The form of data that was seen.
+    pub(crate) fn form(self, kind: Kind) -> String {
+        match (self.0, kind) {
+            (Lang::Korean, Kind::Folders) => "클래스별 폴더".to_owned(),
+            (Lang::Korean, Kind::TarOfFolders) => "클래스별 폴더, tar 아카이브".to_owned(),
+            (Lang::Korean, Kind::ZipOfFolders) => "클래스별 폴더, zip 아카이브".to_owned(),
+            (Lang::Korean, Kind::Table(TableKind::Csv)) => "CSV 표".to_owned(),
+            (Lang::Korean, Kind::Table(TableKind::Tsv)) => "TSV 표".to_owned(),
+            (Lang::Korean, Kind::Table(TableKind::JsonLines)) => "JSON Lines 표".to_owned(),
+            (Lang::Korean, Kind::Metadata) => "메타데이터 표가 있는 사진 폴더".to_owned(),
+            (Lang::Korean, Kind::MetadataInArchive) => "메타데이터 표가 있는 사진 아카이브".to_owned(),
+            // Names of their own.
+            (_, kind) => kind.to_string(),
+        }
+    }
+
+    pub(crate) fn excluded(self, pictures: usize) -> String {
+        say!(self, " · {pictures} left out, as listed", " · 목록에 따라 제외한 사진 {pictures}장")
+    }
+
+    /// An earlier split that was kept: pictures that it lists, new ones, missing ones.
+    pub(crate) fn kept_split(self, path: &str, known: usize, added: usize, gone: usize) -> String {
+        let gone = match (gone, self.0) {
+            (0, _) => String::new(),
+            (_, Lang::English) => format!(", {gone} of its pictures gone"),
+            (_, Lang::Korean) => format!(", 없어진 사진 {gone}장"),
+        };
+        let (known, added) = (self.pictures(known), self.pictures(added));
+        say!(
+            self,
+            "split of {path} kept for {known}, {added} new{gone}",
+            "{path}의 분할을 {known}에 유지, 새 {added}{gone}"
         )
     }
 

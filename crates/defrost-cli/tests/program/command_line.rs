@@ -10,6 +10,7 @@ fn help_is_short_and_has_examples() {
         "train",
         "predict",
         "evaluate",
+        "doctor",
         "embed",
         "sample",
         "augment",
@@ -289,7 +290,7 @@ fn a_full_disk_behind_stdout_is_the_systems_fault() {
 fn a_damaged_archive_is_the_users_mistake() {
     let program = Program::new();
     defrost::fs::write_atomic(&program.path().join("x.tar"), b"no archive").unwrap();
-    assert!(program.mistake(&["train", "x.tar"]).contains("x.tar can't be read as a tar archive"));
+    assert!(program.mistake(&["train", "x.tar"]).contains("x.tar can't be read as an archive"));
 }
 
 #[test]

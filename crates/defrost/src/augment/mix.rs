@@ -48,6 +48,8 @@ pub struct Mixed {
     pub rows: Vec<f32>,
     /// `[rows, classes]`: the shares of the classes in each row, which sum to 1.
     pub targets: Vec<f32>,
+    /// Of each row, the number of the row that was mixed in, and the row's own share.
+    pub partners: Vec<(usize, f32)>,
 }
 
 impl Mixing {
@@ -80,9 +82,11 @@ impl Mixing {
             (_, cutmix) => cutmix,
         };
         let partners = of_batch.permutation(labels.len());
-        let mut mixed = Mixed { rows: rows.to_vec(), targets: vec![0.0; labels.len() * classes] };
+        let partners = partners.into_iter().map(|partner| (partner, 1.0)).collect();
+        let mut mixed = Mixed { rows: rows.to_vec(), targets: vec![0.0; labels.len() * classes], partners };
         let outputs = mixed.rows.par_chunks_exact_mut(row_len.max(1)).zip(mixed.targets.par_chunks_exact_mut(classes));
-        outputs.zip(&partners).enumerate().for_each(|(number, ((row, target), &partner))| {
+        outputs.zip(&mut mixed.partners).enumerate().for_each(|(number, ((row, target), (partner, share)))| {
+            let partner = *partner;
             let other = &rows[partner * row_len..][..row_len];
             let mut random = position.stream(if cut { "cutmix" } else { "mixup" }, Some(number));
             let own_share = if cut {
@@ -94,6 +98,7 @@ impl Mixing {
                 row.iter_mut().zip(other).for_each(|(x, y)| *x = own_share * *x + (1.0 - own_share) * y);
                 own_share
             };
+            *share = own_share;
             target[labels[number]] += own_share;
             target[labels[partner]] += 1.0 - own_share;
         });

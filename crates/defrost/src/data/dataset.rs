@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::error::{DataError, counted};
+use super::earlier::Kept;
+use super::error::DataError;
+use super::kind::Kind;
 use super::options::LimitPerClass;
-use super::split::{Content, set_aside};
+use super::split::Content;
 use super::stored::{Sample, Skipped};
-use super::tree::Tree;
-use crate::error::shortened;
+use super::warning::Warning;
 use crate::fs::{self, FsError};
 
 /// Labelled pictures, in three sides. Each side lies in byte order of its paths.
@@ -34,137 +35,16 @@ pub struct Dataset {
     pub skipped: Vec<Skipped>,
     /// How many files aren't pictures.
     pub ignored: usize,
+    /// How many pictures were left out, as asked for.
+    pub excluded: usize,
+    /// The earlier split that was kept.
+    pub kept: Option<Kept>,
     /// What a person should know before trusting a figure.
     pub warnings: Vec<Warning>,
 }
 
-/// How a data set was recognised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Kind {
-    /// A folder per class.
-    Folders,
-    /// A folder per class, in a tar archive.
-    TarOfFolders,
-    /// CIFAR-10's binary version.
-    CifarBinary,
-    /// CIFAR-10's Python version.
-    CifarPython,
-}
-
-impl Kind {
-    pub(super) fn folders(tree: &Tree) -> Kind {
-        if tree.archive { Kind::TarOfFolders } else { Kind::Folders }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kind::Folders => "folder per class",
-            Kind::TarOfFolders => "folder per class, archived",
-            Kind::CifarBinary => "CIFAR-10 binary",
-            Kind::CifarPython => "CIFAR-10 Python",
-        })
-    }
-}
-
-/// What a person should know before trusting a figure.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Warning {
-    /// The test pictures choose the best epoch.
-    TestIsValidation,
-    /// A share was asked for, but there is a validation folder.
-    FractionUnused,
-    /// A folder beside `train` isn't used.
-    Unused {
-        /// Relative to the data set.
-        folder: String,
-    },
-    /// Pictures beside the class folders aren't used.
-    Loose {
-        /// Where they lie.
-        folder: PathBuf,
-        /// How many.
-        pictures: usize,
-    },
-    /// A class folder without pictures, in data that are only examined.
-    EmptyClass {
-        /// The class.
-        class: String,
-        /// Its folder.
-        folder: PathBuf,
-    },
-    /// The test folder lacks a class.
-    NotInTest {
-        /// The class.
-        class: String,
-    },
-    /// Labelled pictures of classes that the classifier doesn't know are left out.
-    Untrained {
-        /// The classes.
-        classes: Vec<String>,
-    },
-    /// Too few different pictures to set one aside.
-    NoValidation {
-        /// The classes.
-        classes: Vec<String>,
-    },
-    /// The same picture in two classes.
-    TwoClasses {
-        /// How many different pictures are.
-        pictures: usize,
-        /// Two paths of one of them.
-        example: [String; 2],
-    },
-    /// The same picture on two sides, so that the second side's figures flatter.
-    TwoSides {
-        /// The sides' names.
-        sides: [&'static str; 2],
-        /// How many pictures of the second side are on the first, too.
-        pictures: usize,
-        /// Two paths of one of them.
-        example: [String; 2],
-    },
-}
-
 /// The side that a classifier learns from, in `split.csv` and in what is said.
-const TRAIN: &str = "train";
-
-impl fmt::Display for Warning {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Warning::TestIsValidation => f.write_str(
-                "the test pictures are used for validation, so no figure is measured on pictures that chose nothing",
-            ),
-            Warning::FractionUnused => {
-                f.write_str("`validation` gives a share, but there is a validation folder, which is used instead")
-            }
-            Warning::Unused { folder } => write!(f, "the folder `{folder}` lies beside `train` and isn't used"),
-            Warning::Loose { folder, pictures } => {
-                write!(f, "{} in {} in no class folder, not used", counted(*pictures), folder.display())
-            }
-            Warning::EmptyClass { folder, .. } => write!(f, "the class folder {} holds no pictures", folder.display()),
-            Warning::NotInTest { class } => write!(f, "the test folder has no class `{class}`"),
-            Warning::Untrained { classes } => {
-                write!(f, "the classifier doesn't know these classes, which are left out: {}", shortened(classes, 5))
-            }
-            Warning::NoValidation { classes } => {
-                write!(f, "too few different pictures to set one aside for validation: {}", shortened(classes, 5))
-            }
-            Warning::TwoClasses { pictures, example: [a, b] } => {
-                write!(f, "{} in more than one class, such as {a} and {b}", counted(*pictures))
-            }
-            Warning::TwoSides { sides: [first, second], pictures, example: [a, b] } => write!(
-                f,
-                "{} of the {second} side {} on the {first} side, too, such as {b} and {a}: the {second} figures flatter",
-                counted(*pictures),
-                if *pictures == 1 { "is" } else { "are" }
-            ),
-        }
-    }
-}
+pub(super) const TRAIN: &str = "train";
 
 impl fmt::Display for Skipped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -263,24 +143,6 @@ impl Dataset {
         write_csv(path, ["path", "class", "reason"], rows)
     }
 
-    /// Sets a share of the training pictures aside for validation.
-    pub(super) fn split(&mut self, fraction: f32, seed: u64) -> Result<(), DataError> {
-        let pictures: Vec<(usize, Content)> = self.train.iter().map(|sample| (sample.label, sample.content)).collect();
-        let mut aside = set_aside(&pictures, fraction, seed).into_iter();
-        let (validation, train): (Vec<Sample>, Vec<Sample>) =
-            std::mem::take(&mut self.train).into_iter().partition(|_| aside.next() == Some(true));
-        if validation.is_empty() {
-            return Err(DataError::NothingToSplit);
-        }
-        (self.train, self.validation) = (train, validation);
-        let bare = self.class_counts().into_iter().filter(|count| count.validation == 0);
-        let classes: Vec<String> = bare.map(|count| count.class).collect();
-        if !classes.is_empty() {
-            self.warnings.push(Warning::NoValidation { classes });
-        }
-        Ok(())
-    }
-
     /// Keeps the first pictures of each class.
     pub(super) fn limit(&mut self, limit: LimitPerClass) {
         let classes = self.classes.len();
@@ -326,7 +188,25 @@ impl Dataset {
                 });
             }
         }
+        warnings.extend(self.parted_groups());
         self.warnings.append(&mut warnings);
+    }
+
+    /// A warning of groups that lie on two sides.
+    fn parted_groups(&self) -> Option<Warning> {
+        let mut first: BTreeMap<&str, &'static str> = BTreeMap::new();
+        let mut parted: BTreeMap<&str, [&'static str; 2]> = BTreeMap::new();
+        for (side, samples) in self.sides() {
+            for group in samples.iter().filter_map(|sample| sample.group.as_deref()) {
+                let known = *first.entry(group).or_insert(side);
+                if known != side {
+                    parted.entry(group).or_insert([known, side]);
+                }
+            }
+        }
+        let groups = parted.len();
+        let (example, sides) = parted.pop_first()?;
+        Some(Warning::GroupOnTwoSides { groups, example: example.to_owned(), sides })
     }
 }
 

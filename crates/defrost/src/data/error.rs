@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::kind::Kind;
+use super::options::Fold;
 use super::pickle::PickleError;
 use crate::error::shortened;
 use crate::fs::FsError;
@@ -24,8 +26,8 @@ pub enum DataError {
         /// A did-you-mean of its siblings, or nothing.
         hint: String,
     },
-    /// A file that is neither a folder nor a tar archive.
-    #[error("{} is a file, not a folder or a .tar or .tar.gz archive; {remedy}", path.display())]
+    /// A file that is in none of the forms of data.
+    #[error("{} is a file, not a folder, an archive (.zip, .tar, .tar.gz) or a table; {remedy}", path.display())]
     NotAFolder {
         /// The path as it was given.
         path: PathBuf,
@@ -35,8 +37,8 @@ pub enum DataError {
     /// A file or folder can't be read or written.
     #[error(transparent)]
     File(#[from] FsError),
-    /// A damaged tar or gzip archive.
-    #[error("{} can't be read as a tar archive: {source}; fetch or pack it again", path.display())]
+    /// A damaged archive.
+    #[error("{} can't be read as an archive: {source}; fetch or pack it again", path.display())]
     Archive {
         /// The archive.
         path: PathBuf,
@@ -53,6 +55,51 @@ pub enum DataError {
         path: PathBuf,
         /// The most that is kept, in bytes.
         limit: u64,
+    },
+    /// A line of a table that makes no sense.
+    #[error("{}, line {line}: expected {expected}; got {got}", path.display())]
+    Table {
+        /// The table.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What should be there.
+        expected: String,
+        /// What is there.
+        got: String,
+    },
+    /// A table without labels.
+    #[error(
+        "{} has no column for the labels; add one called `label` (or `class`, `category`, `target`)",
+        path.display()
+    )]
+    NoLabels {
+        /// The table.
+        path: PathBuf,
+    },
+    /// A class that a table has on one side only.
+    #[error(
+        "{}: the class `{class}` has {side} lines but no {missing} lines; add some, or choose the other classes with \
+         `classes`",
+        path.display()
+    )]
+    ClassOnOneSide {
+        /// The table.
+        path: PathBuf,
+        /// The class.
+        class: String,
+        /// `train`, `validation` or `test`.
+        side: &'static str,
+        /// `train` or `validation`.
+        missing: &'static str,
+    },
+    /// Coarse labels are asked for where there are none.
+    #[error("`labels` = \"coarse\" is for CIFAR-100, but {} is a {kind}; leave it out", path.display())]
+    NoCoarseLabels {
+        /// The data.
+        path: PathBuf,
+        /// How it was recognised.
+        kind: Kind,
     },
     /// Not one picture anywhere.
     #[error(
@@ -216,6 +263,28 @@ pub enum DataError {
     /// Two sources of validation pictures are asked for.
     #[error("`validation_dir` and `validation` = \"test\" exclude each other; leave one out")]
     TwoValidations,
+    /// Two rules for the validation pictures are asked for.
+    #[error("`{first}` and `{second}` both say which pictures to validate on; leave one out")]
+    TwoRules {
+        /// A key.
+        first: &'static str,
+        /// Another one.
+        second: &'static str,
+    },
+    /// Nothing of a class is left to train on.
+    #[error("no training picture of the class `{class}` is left; choose the other classes with `classes`, or take lines out of {}", table.display())]
+    ClassExcluded {
+        /// The class.
+        class: String,
+        /// The table of pictures to leave out.
+        table: PathBuf,
+    },
+    /// A fold without pictures.
+    #[error("fold {fold} has no picture: the data have too few that don't belong together; ask for fewer folds")]
+    EmptyFold {
+        /// Its number and how many there are.
+        fold: Fold,
+    },
     /// A split can't give a picture to either side.
     #[error(
         "no class has two different pictures, so none can be set aside for validation; add pictures, or a `val` folder"
@@ -238,18 +307,22 @@ pub enum DataError {
         source: ImageError,
     },
     /// A file of the CIFAR archive is missing.
-    #[error("{} looks like CIFAR-10 but has no `{member}`; fetch or unpack it again", path.display())]
+    #[error("{} looks like {name} but has no `{member}`; fetch or unpack it again", path.display())]
     CifarMember {
         /// The folder or archive.
         path: PathBuf,
+        /// `CIFAR-10` or `CIFAR-100`.
+        name: &'static str,
         /// The missing file.
         member: &'static str,
     },
     /// A binary CIFAR batch that isn't a whole number of records.
-    #[error("`{member}` has {got} bytes, which is no multiple of a CIFAR-10 record's 3073; fetch or unpack it again")]
+    #[error("`{member}` has {got} bytes, which is no multiple of a record's {record}; fetch or unpack it again")]
     CifarLength {
         /// The batch.
         member: String,
+        /// A record's length.
+        record: usize,
         /// Its length.
         got: usize,
     },

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::stored::Candidate;
 use super::tree::{Folder, Tree};
-use super::{DataError, Warning, cifar};
+use super::{DataError, Warning, cifar, manifest};
 use crate::error::did_you_mean;
 use crate::image::is_picture_name;
 
@@ -55,16 +55,25 @@ impl Listing {
     }
 }
 
-/// What a folder at the top is for.
+/// What a folder at the top, or a line of a table, is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Role {
+pub(super) enum Role {
     Train,
     Validation,
     Test,
 }
 
 impl Role {
-    fn of(name: &str) -> Option<Role> {
+    /// In the words of `split.csv`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Role::Train => "train",
+            Role::Validation => "validation",
+            Role::Test => "test",
+        }
+    }
+
+    pub(super) fn of(name: &str) -> Option<Role> {
         match name.to_ascii_lowercase().as_str() {
             "train" | "training" => Some(Role::Train),
             "val" | "valid" | "validation" => Some(Role::Validation),
@@ -149,7 +158,8 @@ impl<'a> Part<'a> {
     }
 }
 
-fn joined(folder: &str, name: &str) -> String {
+/// `folder/name`, or the name alone where the folder is the data set itself.
+pub(super) fn joined(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
@@ -166,8 +176,9 @@ pub(super) fn unwrap(tree: &Tree) -> (String, &Folder) {
     while let (true, 1, Some((child, below))) =
         (folder.files.is_empty(), folder.folders.len(), folder.folders.first_key_value())
     {
+        let has_table = below.files.keys().any(|file| manifest::is_metadata(file));
         let holds_more = !below.folders.is_empty() || below.files.keys().any(|file| cifar::is_member(file));
-        if Role::of(child).is_some() || below.pictures_here() > 0 || !holds_more {
+        if Role::of(child).is_some() || !has_table && (below.pictures_here() > 0 || !holds_more) {
             break;
         }
         (name, folder) = (joined(&name, child), below);
@@ -309,7 +320,7 @@ fn gather(folder: &Folder, name: &str, label: usize, found: &mut Vec<Candidate>,
     *ignored += folder.others;
     for (file, stored) in &folder.files {
         if is_picture_name(Path::new(file)) {
-            found.push(Candidate { path: joined(name, file), label, stored: stored.clone() });
+            found.push(Candidate::new(joined(name, file), label, stored.clone()));
         } else {
             *ignored += 1;
         }

@@ -1,4 +1,4 @@
-//! Data sets: a folder per class or CIFAR-10, read into labelled [`Sample`]s and split into training, validation and
+//! Data sets: a folder per class, a table of paths and labels, CIFAR; as they lie or in an archive; read into labelled [`Sample`]s and split into training, validation and
 //! test.
 //!
 //! Invariant: a [`Dataset`] is a function of the files and the [`DataOptions`] alone. Samples lie in byte order of
@@ -15,39 +15,61 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod archive;
 mod cifar;
 mod dataset;
+mod divide;
+mod earlier;
 mod error;
+mod exclude;
 mod folder;
+mod form;
+mod kin;
+mod kind;
+mod looks;
+mod manifest;
 mod options;
 mod order;
 mod pickle;
 mod sample;
 mod split;
 mod stored;
+mod table;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod warning;
+mod zip;
 
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-pub use dataset::{ClassCount, Dataset, Kind, Warning};
+pub use archive::ARCHIVE_LIMIT;
+pub use dataset::{ClassCount, Dataset};
+pub use divide::folds;
+pub use earlier::Kept;
 pub use error::DataError;
-pub use options::{DEFAULT_FRACTION, DataOptions, LimitPerClass, Validation};
+pub use kin::LOOK_ALIKE;
+pub use kind::{Kind, TableKind};
+pub use looks::looks;
+pub use options::{DEFAULT_FRACTION, DataOptions, Fold, Labels, LimitPerClass, NoFold, Validation};
 pub use order::{Shuffle, epoch_order};
 pub use pickle::PickleError;
 pub use sample::{DRAWN_CLASSES, Drawing, draw};
 pub use stored::{Sample, Skipped};
-pub use tree::ARCHIVE_LIMIT;
+pub use warning::Warning;
 
+use earlier::Earlier;
+use exclude::Exclude;
 use folder::Listing;
+use form::Found;
 use stored::Candidate;
 use tree::{Folder, Tree};
 
-/// Opens a data set: a folder of class folders, a folder with `train/` (and `val/`, `test/`) of class folders, either
-/// of them in a `.tar` or `.tar.gz`, or CIFAR-10 as archive or folder. Reads every file once, in parallel.
+/// Opens a data set: a folder of class folders, a folder with `train/` (and `val/`, `test/`) of class folders, a folder of
+/// pictures with `metadata.csv` (or `.jsonl`), CIFAR-10 or CIFAR-100; all of them also in a `.zip`, `.tar` or `.tar.gz`; or a
+/// table of paths and labels (`.csv`, `.tsv`, `.jsonl`). Reads every file once, in parallel.
 ///
 /// # Errors
 /// When there is nothing to train on: see [`DataError`]'s variants. A picture that can't be read is only listed in
@@ -58,16 +80,14 @@ pub fn open(path: impl AsRef<Path>, options: &DataOptions) -> Result<Dataset, Da
     if !(0.0 < fraction && fraction < 1.0) {
         return Err(DataError::Fraction { got: fraction });
     }
-    if options.validation_dir.is_some() && options.validation == Validation::Test {
-        return Err(DataError::TwoValidations);
-    }
-    let tree = Tree::open(path)?;
+    options.require_one_rule()?;
+    let earlier = options.split.as_deref().map(Earlier::read).transpose()?;
+    let mut exclude = options.exclude.as_deref().map(Exclude::read).transpose()?;
+    let found = Found::at(path)?;
+    let (name, kind) = (found.name.clone(), found.kind);
     let validation_tree = options.validation_dir.as_deref().map(Tree::open).transpose()?;
     let own_validation = options.validation_dir.is_none() && options.validation != Validation::Test;
-    let (kind, mut listing) = match cifar::recognise(&tree) {
-        Some(kind) => (kind, cifar::list(&tree, kind, &options.classes)?),
-        None => (Kind::folders(&tree), folder::list(&tree, &options.classes, own_validation)?),
-    };
+    let mut listing = found.list(options, own_validation)?;
     if let Some(validation) = &validation_tree {
         folder::validate_on(&mut listing, validation, path, &options.classes)?;
     }
@@ -81,35 +101,33 @@ pub fn open(path: impl AsRef<Path>, options: &DataOptions) -> Result<Dataset, Da
         listing.validation = Some(std::mem::take(&mut listing.test));
         listing.warnings.push(Warning::TestIsValidation);
     }
-    let mut dataset = read(&tree, kind, listing, options.strict, options.as_found)?;
-    if options.as_found {
-        // The sides as they lie.
-    } else if dataset.validation.is_empty() {
-        dataset.split(fraction, options.seed)?;
-    } else if let Validation::Fraction(_) = options.validation {
-        dataset.warnings.push(Warning::FractionUnused);
+    let mut dataset = read((name, path, kind), listing, options.strict, options.as_found, exclude.as_mut())?;
+    if let (Some(exclude), Some(table)) = (exclude, &options.exclude) {
+        dataset.warnings.extend(exclude.unmet());
+        if dataset.excluded > 0 && !options.as_found {
+            dataset.require_training(table)?;
+        }
     }
+    dataset.divide(options, earlier.as_ref())?;
     dataset.limit(options.limit_per_class);
     dataset.warn_of_copies();
     Ok(dataset)
 }
 
 /// Opens the pictures that a classifier of `classes` is judged by, all as [`Dataset::test`]: of a folder's `test/`,
-/// else of its
-/// `val/`, else its class folders (some classes may be missing); of CIFAR-10 the test batch.
+/// else of its `val/`, else its class folders (some classes may be missing); of a table its test lines, else its validation
+/// lines, else all; of CIFAR the test batch.
 ///
 /// # Errors
 /// When there are no such pictures, or none of a class in `classes` (pictures of other classes are left out with a
 /// warning).
 pub fn open_labelled(path: impl AsRef<Path>, classes: &[String], strict: bool) -> Result<Dataset, DataError> {
     let path = path.as_ref();
-    let tree = Tree::open(path)?;
-    let (kind, listing) = match cifar::recognise(&tree) {
-        Some(kind) => (kind, cifar::list_labelled(&tree, kind, classes)?),
-        None => (Kind::folders(&tree), folder::list_labelled(&tree, classes)?),
-    };
+    let found = Found::at(path)?;
+    let (name, kind) = (found.name.clone(), found.kind);
+    let listing = found.list_labelled(classes)?;
     listing.require_pictures()?;
-    read(&tree, kind, listing, strict, false)
+    read((name, path, kind), listing, strict, false, None)
 }
 
 /// The pictures to predict: files as given, folders with everything below them, each in byte order; unlabelled.
@@ -143,16 +161,30 @@ pub fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
     Ok(found)
 }
 
-/// Reads every candidate; those that can't be read are listed, and every class must then still have a picture to train and one
-/// to validate on. `as_found` lists those alone whose bytes can't be read, and asks for nothing.
-fn read(tree: &Tree, kind: Kind, listing: Listing, strict: bool, as_found: bool) -> Result<Dataset, DataError> {
+/// Reads every candidate; those that can't be read are listed, those to leave out are counted, and every class must then still
+/// have a picture to train and one to validate on. `as_found` lists those alone whose bytes can't be read, and asks for nothing.
+fn read(
+    (name, path, kind): (String, &Path, Kind),
+    listing: Listing,
+    strict: bool,
+    as_found: bool,
+    mut exclude: Option<&mut Exclude>,
+) -> Result<Dataset, DataError> {
     let Listing { classes, train, validation, test, ignored, warnings } = listing;
-    let mut skipped = Vec::new();
+    let (mut skipped, mut excluded) = (Vec::new(), 0);
     let mut side = |candidates: Vec<Candidate>, must_have: bool| -> Result<Vec<Sample>, DataError> {
         let read: Vec<Result<Sample, Skipped>> =
             candidates.into_par_iter().map(|candidate| candidate.read(!as_found)).collect();
         let (mut samples, first) = (Vec::new(), skipped.len());
         for result in read {
+            let (path, content) = match &result {
+                Ok(Sample { path, content, .. }) => (path, Some(content)),
+                Err(Skipped { path, content, .. }) => (path, content.as_ref()),
+            };
+            if exclude.as_mut().is_some_and(|exclude| exclude.leaves_out(path, content)) {
+                excluded += 1;
+                continue;
+            }
             match result {
                 Ok(sample) => samples.push(sample),
                 Err(unreadable) => skipped.push(unreadable),
@@ -177,6 +209,7 @@ fn read(tree: &Tree, kind: Kind, listing: Listing, strict: bool, as_found: bool)
     if let Some(first) = skipped.first().filter(|_| strict) {
         return Err(DataError::Strict { count: skipped.len(), first: first.to_string() });
     }
-    let (name, path) = (tree.name(), tree.path.clone());
-    Ok(Dataset { name, path, kind, classes, train, validation, test, skipped, ignored, warnings })
+    let path = path.to_owned();
+    let kept = None;
+    Ok(Dataset { name, path, kind, classes, train, validation, test, skipped, ignored, excluded, kept, warnings })
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -23,12 +24,27 @@ pub struct DataOptions {
     pub classes: Vec<String>,
     /// Where the validation pictures come from.
     pub validation: Validation,
+    /// An earlier run or its `split.csv`: pictures that it lists keep their side, and only others are split.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split: Option<PathBuf>,
+    /// Which fold is the validation set, instead of a share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fold: Option<Fold>,
+    /// A table of pictures to leave out: a CSV file with the columns `path`, `content` or both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exclude: Option<PathBuf>,
+    /// Which of CIFAR-100's two labels.
+    #[serde(skip_serializing_if = "Labels::is_fine")]
+    pub labels: Labels,
     /// Takes a subset: on each side, the first pictures of each class by path.
     #[serde(skip_serializing_if = "LimitPerClass::is_none")]
     pub limit_per_class: LimitPerClass,
     /// The run's seed: decides which pictures a split sets aside.
     #[serde(skip)]
     pub seed: u64,
+    /// A folder in which the pictures' perceptual hashes are kept between runs.
+    #[serde(skip)]
+    pub cache: Option<PathBuf>,
     /// Whether a picture that can't be read is an error instead of a listed warning.
     #[serde(skip)]
     pub strict: bool,
@@ -36,6 +52,71 @@ pub struct DataOptions {
     /// pictures or not, and a class without any is no error.
     #[serde(skip)]
     pub as_found: bool,
+}
+
+/// One of so many folds, `"2/5"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fold {
+    /// From 1.
+    pub number: usize,
+    /// At least 2.
+    pub of: usize,
+}
+
+impl fmt::Display for Fold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
+    }
+}
+
+/// A text that is no fold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a fold such as \"2/5\": the number of one, from 1, and how many there are, from 2")]
+pub struct NoFold;
+
+impl FromStr for Fold {
+    type Err = NoFold;
+
+    fn from_str(text: &str) -> Result<Fold, NoFold> {
+        let (number, of) = text.split_once('/').ok_or(NoFold)?;
+        let [number, of] = [number, of].map(|text| text.trim().parse().map_err(|_| NoFold));
+        let (number, of): (usize, usize) = (number?, of?);
+        let sound = of >= 2 && (1..=of).contains(&number);
+        if sound { Ok(Fold { number, of }) } else { Err(NoFold) }
+    }
+}
+
+impl Serialize for Fold {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fold {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Fold, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|expected: NoFold| {
+            de::Error::invalid_value(de::Unexpected::Str(&text), &expected.to_string().as_str())
+        })
+    }
+}
+
+/// Which of CIFAR-100's two labels a picture has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Labels {
+    /// Of 100 classes.
+    #[default]
+    Fine,
+    /// Of the 20 superclasses.
+    Coarse,
+}
+
+impl Labels {
+    /// Whether it is the default.
+    pub fn is_fine(&self) -> bool {
+        *self == Labels::Fine
+    }
 }
 
 /// At most so many pictures of each class, for each side; `None` takes all.
@@ -155,6 +236,17 @@ mod tests {
         let text =
             toml::to_string(&DataOptions { validation: Validation::Fraction(0.2), ..Default::default() }).unwrap();
         assert_eq!(text, "validation = 0.2\n");
+    }
+
+    #[test]
+    fn a_fold_is_one_of_several() {
+        let fold: Fold = "2/5".parse().unwrap();
+        assert_eq!((fold, fold.to_string().as_str()), (Fold { number: 2, of: 5 }, "2/5"));
+        for text in ["0/5", "6/5", "1/1", "2", "a/b", "", "1/2/3", "-1/3"] {
+            assert_eq!(text.parse::<Fold>(), Err(NoFold), "{text}");
+        }
+        let error = toml::from_str::<DataOptions>("fold = \"5/2\"").unwrap_err().to_string();
+        assert!(error.contains("a fold such as \"2/5\""), "{error}");
     }
 
     #[test]

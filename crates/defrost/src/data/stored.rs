@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fs::File;
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,6 +21,10 @@ pub struct Sample {
     pub label: usize,
     /// BLAKE3 of the encoded file; of the raw pixels for a CIFAR record.
     pub content: [u8; 32],
+    /// Pictures of one group (a patient, a place, a burst of shots) stay on one side of a split.
+    pub group: Option<Arc<str>>,
+    /// How much it counts in training; 1 where nothing else is said.
+    pub weight: f32,
     stored: Stored,
 }
 
@@ -67,13 +72,36 @@ pub(super) struct Candidate {
     pub(super) path: String,
     pub(super) label: usize,
     pub(super) stored: Stored,
+    pub(super) group: Option<Arc<str>>,
+    pub(super) weight: f32,
+    /// The table's line that names it.
+    pub(super) line: Option<Line>,
+}
+
+/// A line of a table.
+#[derive(Debug, Clone)]
+pub(super) struct Line {
+    /// The table's file name.
+    pub(super) table: Arc<str>,
+    /// From 1.
+    pub(super) number: usize,
 }
 
 impl Candidate {
+    pub(super) fn new(path: String, label: usize, stored: Stored) -> Candidate {
+        Candidate { path, label, stored, group: None, weight: 1.0, line: None }
+    }
+
     /// Reads the bytes once: to know their hash and, where they are to be `recognised`, that a decoder does.
     pub(super) fn read(self, recognised: bool) -> Result<Sample, Skipped> {
-        let Candidate { path, label, stored } = self;
-        let skipped = |path, content, reason: String| Skipped { path, label, content, reason };
+        let Candidate { path, label, stored, group, weight, line } = self;
+        let skipped = |path, content, reason: String| {
+            let reason = match &line {
+                Some(Line { table, number }) => format!("{reason} (line {number} of {table})"),
+                None => reason,
+            };
+            Skipped { path, label, content, reason }
+        };
         let bytes = match stored.bytes() {
             Ok(bytes) => bytes,
             Err(error) => return Err(skipped(path, None, error.to_string())),
@@ -86,7 +114,7 @@ impl Candidate {
         };
         drop(bytes);
         match checked {
-            Ok(()) => Ok(Sample { path, label, content, stored }),
+            Ok(()) => Ok(Sample { path, label, content, group, weight, stored }),
             Err(error) => Err(skipped(path, Some(content), error.to_string())),
         }
     }
@@ -99,6 +127,10 @@ pub(super) enum Stored {
     File(PathBuf),
     /// A member of an uncompressed archive, read by position.
     Member { archive: Arc<ArchiveFile>, offset: u64, length: usize },
+    /// A deflated member of a zip archive, read by position.
+    Deflated { archive: Arc<ArchiveFile>, offset: u64, packed: usize, length: usize, crc: u32 },
+    /// Named by a table, but not there.
+    Absent(PathBuf),
     /// A member of a compressed archive, kept in memory.
     Memory(Arc<[u8]>),
     /// A CIFAR record's pixels, plane after plane, in its batch.
@@ -122,6 +154,11 @@ impl Stored {
                 fs::read_at(&archive.file, &mut bytes, *offset).map_err(FsError::at("read", &archive.path))?;
                 Ok(Cow::Owned(bytes))
             }
+            Stored::Deflated { archive, offset, packed, length, crc } => {
+                let inflated = inflate(archive, *offset, *packed, *length, *crc);
+                inflated.map(Cow::Owned).map_err(FsError::at("read", &archive.path))
+            }
+            Stored::Absent(path) => Err(FsError::at("read", path)(io::ErrorKind::NotFound.into())),
             Stored::Memory(bytes) => Ok(Cow::Borrowed(bytes)),
             Stored::Record { batch, offset } => Ok(Cow::Borrowed(&batch[*offset..*offset + cifar::PIXELS])),
         }
@@ -134,4 +171,17 @@ impl Stored {
             _ => Ok(self.bytes()?.into()),
         }
     }
+}
+
+/// The `length` bytes of a deflated member; never more, whatever the stream holds.
+fn inflate(archive: &ArchiveFile, offset: u64, packed: usize, length: usize, crc: u32) -> io::Result<Vec<u8>> {
+    let mut compressed = vec![0; packed];
+    fs::read_at(&archive.file, &mut compressed, offset)?;
+    let mut bytes = Vec::new();
+    let mut stream = flate2::CrcReader::new(flate2::read::DeflateDecoder::new(compressed.as_slice()));
+    (&mut stream).take(length as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() != length || stream.crc().sum() != crc {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a member is damaged; fetch or pack the archive again"));
+    }
+    Ok(bytes)
 }

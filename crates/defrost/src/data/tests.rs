@@ -9,11 +9,13 @@ use proptest::prelude::*;
 use super::*;
 use crate::image::Limits;
 
-/// A small PNG, another for each number.
+/// A small PNG, another for each number: noise, so that no two look alike.
 fn picture(number: u32) -> Vec<u8> {
-    let pixel = |x: u32, y: u32| ::image::Rgb([number as u8, (number >> 8) as u8, (x * y) as u8]);
+    let mut noise = crate::rng::Stream::new(number.into(), "picture", &[]);
     let mut bytes = Cursor::new(Vec::new());
-    ::image::RgbImage::from_fn(8, 6, pixel).write_to(&mut bytes, ::image::ImageFormat::Png).unwrap();
+    ::image::RgbImage::from_fn(8, 6, |_, _| ::image::Rgb([noise.below(256) as u8; 3]))
+        .write_to(&mut bytes, ::image::ImageFormat::Png)
+        .unwrap();
     bytes.into_inner()
 }
 
@@ -267,8 +269,8 @@ fn a_missing_folder_is_answered_with_its_near_sibling() {
 #[test]
 fn a_file_is_not_a_data_set() {
     let set = Set::new().fill(0, &[("a", 2)]);
-    set.write("photos.zip", b"PK");
-    for (name, remedy) in [("a/000.png", "give the folder"), ("photos.zip", "unpack it")] {
+    set.write("photos.rar", b"Rar!");
+    for (name, remedy) in [("a/000.png", "give the folder"), ("photos.rar", "give a folder")] {
         let error = open(set.path().join(name), &DataOptions::default()).unwrap_err();
         assert!(matches!(error, DataError::NotAFolder { .. }) && error.to_string().contains(remedy), "{error}");
     }
@@ -376,6 +378,221 @@ fn the_fingerprint_knows_what_training_knows() {
     assert_ne!(print(&set, 1), print(&Set::new().fill(1, &folders), 1));
 }
 
+#[test]
+fn a_table_says_which_picture_is_what() {
+    let set = Set::new().fill(0, &[("photos", 12)]);
+    let lines: Vec<String> = (0..12)
+        .map(|i| format!("photos/{i:03}.png,{},{},g{}\n", 10 + i % 2, if i < 10 { "" } else { "test" }, i / 2))
+        .collect();
+    set.write(
+        "labels.csv",
+        format!("file_name,class,split,group\r\n{}photos/gone.png,10,,\r\n", lines.concat()).as_bytes(),
+    );
+    let data = open(set.path().join("labels.csv"), &DataOptions::default()).unwrap();
+    assert_eq!((data.name.as_str(), data.kind.to_string().as_str()), ("labels", "table, CSV"));
+    assert_eq!(data.classes, ["10", "11"]);
+    assert_eq!(
+        data.test.iter().map(|s| (s.path.as_str(), s.label)).collect::<Vec<_>>(),
+        [("photos/010.png", 0), ("photos/011.png", 1)]
+    );
+    assert_eq!(data.test[0].group.as_deref(), Some("g5"));
+    let [skipped] = data.skipped.as_slice() else { panic!("{:?}", data.skipped) };
+    assert_eq!(skipped.path, "photos/gone.png");
+    assert!(skipped.reason.ends_with("(line 14 of labels.csv)"), "{}", skipped.reason);
+    let judged = open_labelled(set.path().join("labels.csv"), &names(&["11", "10"]), false).unwrap();
+    assert_eq!(paths(&judged.test), ["photos/010.png", "photos/011.png"]);
+}
+
+#[test]
+fn numbers_are_classes_in_their_order() {
+    let set = Set::new().fill(0, &[(".", 4)]);
+    set.write(
+        "t.jsonl",
+        b"{\"image\": \"000.png\", \"label\": 10}\n{\"image\": \"001.png\", \"label\": 9}\n\
+        {\"image\": \"002.png\", \"label\": 10}\n{\"image\": \"003.png\", \"label\": 9}\n",
+    );
+    let data = open(set.path().join("t.jsonl"), &DataOptions::default()).unwrap();
+    assert_eq!((data.classes.as_slice(), sizes(&data)), (names(&["9", "10"]).as_slice(), (2, 2, 0)));
+}
+
+#[test]
+fn a_metadata_table_beside_the_pictures_names_the_classes() {
+    let set = Set::new().fill(0, &[("train", 6), ("test", 2)]);
+    let text = |n: usize| {
+        let line = |i| format!("{{\"file_name\": \"{i:03}.png\", \"label\": \"{}\"}}\n", ["cat", "dog"][i % 2]);
+        (0..n).map(line).collect::<String>()
+    };
+    set.write("train/metadata.jsonl", text(6).as_bytes());
+    set.write("test/metadata.jsonl", text(2).as_bytes());
+    let data = set.open().unwrap();
+    assert_eq!((data.name.as_str(), data.kind), ("set", Kind::Metadata));
+    assert_eq!((data.classes.as_slice(), sizes(&data)), (names(&["cat", "dog"]).as_slice(), (4, 2, 2)));
+    assert_eq!(data.test[0].path, "test/000.png");
+
+    // At the top, with the side in the path; captions alone leave the folders to say it.
+    let set = Set::new().fill(0, &[("train/a", 4), ("train/b", 4), ("test/a", 1), ("test/b", 1)]);
+    set.write("metadata.csv", b"file_name,text\ntrain/a/000.png,a picture\n");
+    assert_eq!(set.open().unwrap().kind, Kind::Folders);
+    let lines = ["train/a/000", "train/a/001", "train/b/000", "train/b/001", "test/a/000", "test/b/000"];
+    let lines: Vec<String> =
+        lines.iter().enumerate().map(|(i, name)| format!("{name}.png,{}\n", ["x", "y"][i % 2])).collect();
+    set.write("metadata.csv", format!("file_name,label\n{}", lines.concat()).as_bytes());
+    assert_eq!(sizes(&set.open().unwrap()), (2, 2, 2));
+}
+
+#[test]
+fn a_zip_archive_holds_any_form() {
+    use ::zip::CompressionMethod::{Deflated, Stored};
+    let set = Set::new();
+    let pictures: Vec<Vec<u8>> = (0..6).map(picture).collect();
+    let mut members: Vec<(String, &[u8])> = pictures
+        .iter()
+        .enumerate()
+        .map(|(i, bytes)| (format!("photos/{}/{i}.png", ["a", "b"][i % 2]), bytes.as_slice()))
+        .collect();
+    let pack = |name: &str, members: &[(String, &[u8])], method| {
+        let members: Vec<(&str, &[u8])> = members.iter().map(|(name, bytes)| (name.as_str(), *bytes)).collect();
+        set.write(name, &zip::tests::zip_of(&members, method));
+        open(set.path().join(name), &DataOptions::default())
+    };
+    for method in [Stored, Deflated] {
+        let data = pack("my.zip", &members, method).unwrap();
+        assert_eq!((data.name.as_str(), data.kind, sizes(&data)), ("my", Kind::ZipOfFolders, (4, 2, 0)));
+        assert!(data.train.iter().all(|sample| sample.picture(&Limits::default()).is_ok()));
+    }
+    let table = b"file_name,label\na/0.png,x\nb/1.png,y\na/2.png,x\nb/3.png,y\n../../outside.png,x\n";
+    members.push(("photos/metadata.csv".to_owned(), table));
+    let data = pack("table.zip", &members, Deflated).unwrap();
+    assert_eq!((data.kind, &data.classes, sizes(&data)), (Kind::MetadataInArchive, &names(&["x", "y"]), (2, 2, 0)));
+    assert_eq!((data.skipped.len(), data.skipped[0].path.as_str()), (1, "photos/../../outside.png"));
+}
+
+/// The picture of that number, a little brighter.
+fn brighter(number: u32) -> Vec<u8> {
+    let original = ::image::load_from_memory(&picture(number)).unwrap().to_rgb8();
+    let brighter =
+        ::image::RgbImage::from_fn(8, 6, |x, y| original.get_pixel(x, y).0.map(|sample| sample / 2 + 60).into());
+    let mut bytes = Cursor::new(Vec::new());
+    brighter.write_to(&mut bytes, ::image::ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+fn side_of<'a>(data: &'a Dataset, path: &str) -> &'a str {
+    let sides = data.sides();
+    sides.iter().find(|(_, samples)| samples.iter().any(|sample| sample.path == path)).unwrap().0
+}
+
+#[test]
+fn look_alikes_stay_on_one_side() {
+    let set = Set::new().fill(0, &[("a", 20), ("b", 20)]);
+    for number in 0..20 {
+        set.write(&format!("a/{number:03}-brighter.png"), &brighter(number));
+    }
+    for seed in 0..5 {
+        let data = open(set.path(), &DataOptions { seed, ..Default::default() }).unwrap();
+        assert_eq!(sizes(&data), (48, 12, 0));
+        for number in 0..20 {
+            let [a, b] = ["", "-brighter"].map(|name| side_of(&data, &format!("a/{number:03}{name}.png")));
+            assert_eq!(a, b, "{number}");
+        }
+    }
+}
+
+#[test]
+fn a_set_whose_pictures_all_look_alike_is_split_all_the_same() {
+    let set = Set::new();
+    for number in 0..20_u8 {
+        let mut bytes = Cursor::new(Vec::new());
+        let pixel = |x, y| ::image::Rgb([255 - number, (x * 20 + y * 20) as u8, 0]);
+        ::image::RgbImage::from_fn(8, 6, pixel).write_to(&mut bytes, ::image::ImageFormat::Png).unwrap();
+        set.write(&format!("{}/{number}.png", ["a", "b"][usize::from(number % 2)]), &bytes.into_inner());
+    }
+    let data = set.open().unwrap();
+    assert_eq!((sizes(&data), data.warnings.as_slice()), ((16, 4, 0), &[Warning::Alike { pictures: 20 }][..]));
+}
+
+#[test]
+fn an_earlier_split_is_kept_when_pictures_are_added() {
+    let set = Set::new().fill(0, &[("train/a", 10), ("train/b", 10), ("test/a", 3), ("test/b", 3)]);
+    let first = set.open().unwrap();
+    let run = set.0.path().join("run");
+    first.write_split_csv(&run.join("split.csv")).unwrap();
+
+    // Two test pictures are moved to training, one of them as a copy in other tones; ten others are new.
+    let later = Set(set.0).fill(100, &[("train/a/new", 10)]);
+    later.write("train/a/was-test.png", &picture(20));
+    std::fs::remove_file(later.path().join("test/a/000.png")).unwrap();
+    later.write("train/b/like-test.png", &brighter(23));
+    std::fs::remove_file(later.path().join("train/b/000.png")).unwrap();
+    let options = DataOptions { split: Some(run.clone()), ..Default::default() };
+    let data = open(later.path(), &options).unwrap();
+    for (side, samples) in first.sides() {
+        for sample in
+            samples.iter().filter(|sample| !["test/a/000.png", "train/b/000.png"].contains(&sample.path.as_str()))
+        {
+            assert_eq!(side_of(&data, &sample.path), side, "{}", sample.path);
+        }
+    }
+    assert_eq!([side_of(&data, "train/a/was-test.png"), side_of(&data, "train/b/like-test.png")], ["test", "test"]);
+    // 20 of the class in all, of which a fifth is to be validated on: 2 were.
+    assert_eq!(data.class_counts()[0].validation, 4);
+    let kept = data.kept.unwrap();
+    assert_eq!((kept.known, kept.added, kept.gone, kept.path), (25, 11, 1, run.join("split.csv")));
+    assert!(matches!(
+        open(later.path(), &DataOptions { fold: "1/2".parse().ok(), ..options }),
+        Err(DataError::TwoRules { first: "fold", second: "split" })
+    ));
+}
+
+#[test]
+fn each_picture_is_in_one_fold() {
+    let set = Set::new()
+        .fill(0, &[("train/a", 11), ("train/b", 7), ("val/a", 2), ("val/b", 2), ("test/a", 1), ("test/b", 1)]);
+    let mut seen = Vec::new();
+    for number in 1..=4 {
+        let data = open(set.path(), &DataOptions { fold: Some(Fold { number, of: 4 }), ..Default::default() }).unwrap();
+        assert_eq!((data.train.len() + data.validation.len(), data.test.len()), (22, 2));
+        assert!(data.class_counts().iter().all(|count| (2..=4).contains(&count.validation)));
+        seen.extend(data.validation.into_iter().map(|sample| sample.path));
+    }
+    assert_eq!((seen.len(), seen.iter().collect::<BTreeSet<_>>().len()), (22, 22));
+}
+
+#[test]
+fn excluded_pictures_are_left_out_and_counted() {
+    let set = Set::new().fill(0, &[("a", 6), ("b", 6)]);
+    set.write("a/broken.jpg", b"no picture");
+    let content = blake3::hash(&picture(7)).to_hex();
+    set.write("exclude.csv", format!("path,content\na/000.png,\n,{content}\na/broken.jpg,\nc/1.png,\n").as_bytes());
+    let table = set.path().join("exclude.csv");
+    let data = open(set.path(), &DataOptions { exclude: Some(table.clone()), ..Default::default() }).unwrap();
+    assert_eq!((data.train.len() + data.validation.len(), data.excluded, data.skipped.len()), (10, 3, 0));
+    assert_eq!(data.warnings, [Warning::NothingToExclude { table: table.clone(), lines: 1, first: 5 }]);
+    let all: Vec<String> = (0..6).map(|i| format!("a/{i:03}.png\n")).collect();
+    set.write("exclude.csv", format!("path\na/broken.jpg\n{}", all.concat()).as_bytes());
+    let error = open(set.path(), &DataOptions { exclude: Some(table), ..Default::default() }).unwrap_err();
+    assert!(matches!(&error, DataError::ClassExcluded { class, .. } if class == "a"), "{error}");
+}
+
+#[test]
+fn members_of_a_group_stay_together_and_parted_groups_are_warned_of() {
+    let set = Set::new().fill(0, &[(".", 40)]);
+    let table = |split: fn(usize) -> &'static str| {
+        let line = |i: usize| format!("{i:03}.png,{},patient {},{}\n", ["a", "b"][i % 2], i / 4, split(i));
+        format!("path,label,group,split\n{}", (0..40).map(line).collect::<String>())
+    };
+    set.write("t.csv", table(|_| "").as_bytes());
+    let data = open(set.path().join("t.csv"), &DataOptions::default()).unwrap();
+    assert_eq!((sizes(&data), data.warnings.len()), ((32, 8, 0), 0));
+    set.write("t.csv", table(|i| if i % 4 < 2 { "train" } else { "val" }).as_bytes());
+    let data = open(set.path().join("t.csv"), &DataOptions::default()).unwrap();
+    let [Warning::GroupOnTwoSides { groups: 10, example, sides: ["train", "validation"] }] = data.warnings.as_slice()
+    else {
+        panic!("{:?}", data.warnings)
+    };
+    assert_eq!(example, "patient 0");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
@@ -396,4 +613,21 @@ proptest! {
         let path: &Path = &set.path();
         prop_assert!(data.train.iter().all(|sample| path.join(&sample.path).exists()));
     }
+}
+
+#[test]
+fn data_are_taken_as_found_to_be_examined() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = folder.path().join("photos");
+    draw(&photos, &Drawing { per_class: 3, size: 64, seed: 2 }).unwrap();
+    std::fs::create_dir(photos.join("empty")).unwrap();
+    crate::fs::write_atomic(&photos.join("fish/broken.jpg"), b"no picture").unwrap();
+    assert!(matches!(open(&photos, &DataOptions::default()), Err(DataError::EmptyClass { .. })));
+    let data = open(&photos, &DataOptions { as_found: true, ..DataOptions::default() }).unwrap();
+    assert_eq!((data.train.len(), data.validation.len(), data.skipped.len()), (19, 0, 0));
+    let empty = Warning::EmptyClass { class: "empty".to_owned(), folder: photos.join("empty") };
+    assert!(data.warnings.contains(&empty), "{:?}", data.warnings);
+    let broken = data.train.iter().find(|sample| sample.path == "fish/broken.jpg").unwrap();
+    assert_eq!(broken.file().unwrap().as_deref(), Some(&b"no picture"[..]));
+    assert!(broken.picture(&crate::image::Limits::default()).is_err());
 }

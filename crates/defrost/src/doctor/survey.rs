@@ -1,6 +1,7 @@
 //! Every file is looked at once: what its header says, whether it can be decoded, its perceptual hash.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -20,6 +21,8 @@ pub struct Seen {
     pub side: usize,
     /// As [`Sample::content`].
     pub content: [u8; 32],
+    /// As [`Sample::group`].
+    pub group: Option<Arc<str>>,
     /// What the file's header says; `None` of a record of pixels.
     pub traits: Option<Traits>,
     /// What is wrong with its coded pixels, although they can be decoded.
@@ -143,5 +146,14 @@ fn look(side: usize, sample: &Sample) -> Result<Seen, Lost> {
     };
     let picture = sample.picture(&Limits::default()).map_err(|error| lost(&error))?;
     let hash = PerceptualHash::of(&picture);
-    Ok(Seen { path: sample.path.clone(), label: sample.label, side, content: sample.content, traits, damage, hash })
+    Ok(Seen {
+        path: sample.path.clone(),
+        label: sample.label,
+        side,
+        content: sample.content,
+        group: sample.group.clone(),
+        traits,
+        damage,
+        hash,
+    })
 }

@@ -131,6 +131,11 @@ impl Pictures {
         numbers.filter(|number| !unreadable.contains_key(number)).map(|n| (n, self.samples[n].label)).collect()
     }
 
+    /// How much a picture counts in training.
+    pub fn weight(&self, picture: usize) -> f32 {
+        self.samples[picture].weight
+    }
+
     /// The sample with this number.
     pub fn sample(&self, picture: usize) -> &Sample {
         &self.samples[picture]

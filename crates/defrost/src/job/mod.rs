@@ -181,7 +181,8 @@ impl Job {
         let mut recipe = recipe.resolved();
         let path = recipe.data.path.clone().ok_or(JobError::NoData)?;
         let backbone = backbone::find(&recipe.backbone)?;
-        let data = data::open(&path, options)?;
+        let cache = (environment.features.budget > 0).then(|| environment.features.folder.clone());
+        let data = data::open(&path, &DataOptions { cache, ..options.clone() })?;
         let strict = options.strict;
         let input_size = *recipe.input_size.get_or_insert(backbone.input_size);
         // A list of class weights of another length is a mistake now; which pictures count is known after the trunk pass.

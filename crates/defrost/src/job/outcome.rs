@@ -14,6 +14,9 @@ pub struct Outcome {
     pub version: u32,
     /// The run's directory.
     pub run: String,
+    /// The form of the data, such as `folder per class`.
+    #[serde(default)]
+    pub form: String,
     /// Names, in the order of the outputs.
     pub classes: Vec<String>,
     /// Readable training pictures.
@@ -22,6 +25,9 @@ pub struct Outcome {
     pub val_samples: usize,
     /// Pictures that were left out, listed in `skipped.csv`.
     pub skipped: usize,
+    /// Pictures that were left out as asked for.
+    #[serde(default)]
+    pub excluded: usize,
     /// Views of a training picture.
     pub views: u32,
     /// Of the final classifier.
@@ -113,12 +119,14 @@ impl Outcome {
         Outcome {
             version: 1,
             run: dir.path().display().to_string(),
+            form: job.data.kind.to_string(),
             classes: job.data.classes.clone(),
             train_samples: trained.train_samples,
             val_samples: trained.validation.len(),
             skipped: skipped + job.data.train.len() + job.data.validation.len()
                 - trained.train_samples
                 - trained.validation.len(),
+            excluded: job.data.excluded,
             views: job.views,
             val_accuracy: validation.accuracy(),
             val_accuracy_interval: validation.accuracy_interval(),

@@ -7,7 +7,7 @@ use serde::de::{MapAccess, Visitor, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::augment::{self, AugmentError, Mixing, Pipeline};
-use crate::data::{DataOptions, LimitPerClass, Validation};
+use crate::data::{DataOptions, Fold, Labels, LimitPerClass, Validation};
 use crate::exec::cpu::{self, Engine};
 use crate::image::Resize;
 use crate::settings::Checks;
@@ -78,6 +78,15 @@ pub struct Data {
     pub classes: Vec<String>,
     /// Where validation pictures come from.
     pub validation: Validation,
+    /// An earlier run or its `split.csv`: pictures that it lists keep their side.
+    pub split: Option<PathBuf>,
+    /// Validates on one of so many folds: `"2/5"`.
+    pub fold: Option<Fold>,
+    /// A table of pictures to leave out: the columns `path`, `content` or both.
+    pub exclude: Option<PathBuf>,
+    /// Which of CIFAR-100's two labels: `"fine"` (100 classes) or `"coarse"` (20).
+    #[serde(skip_serializing_if = "Labels::is_fine")]
+    pub labels: Labels,
     /// Shuffles within a buffer of so many pictures, as `tf.data` does, instead of all of them.
     pub shuffle_buffer: Option<usize>,
     /// Takes a subset: at most so many pictures of each class.
@@ -92,9 +101,14 @@ impl Data {
             validation_dir: self.val.clone(),
             classes: self.classes.clone(),
             validation: self.validation,
+            split: self.split.clone(),
+            fold: self.fold,
+            exclude: self.exclude.clone(),
+            labels: self.labels,
             limit_per_class: self.limit,
             seed,
             strict,
+            cache: None,
             as_found: false,
         }
     }

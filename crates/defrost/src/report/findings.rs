@@ -183,3 +183,37 @@ impl Lang {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_words_in_both_languages() {
+        for lang in [Lang::English, Lang::Korean] {
+            let names: BTreeSet<&str> = Kind::ALL.into_iter().map(|kind| lang.kind(kind)).collect();
+            assert_eq!(names.len(), Kind::ALL.len());
+            assert!(Kind::ALL.into_iter().all(|kind| !lang.meaning(kind).ends_with('.')));
+        }
+    }
+
+    #[test]
+    fn a_sentence_names_pictures_and_figures() {
+        let subject = |path: &str, class: &str| Subject {
+            path: path.to_owned(),
+            class: class.to_owned(),
+            side: Some("train"),
+            content: None,
+        };
+        let fact =
+            Fact::LabelError { suggested: "roses".to_owned(), suggested_probability: 0.931, given_probability: 0.02 };
+        let finding = Finding { fact, pictures: vec![subject("a/1.jpg", "tulips")], leave_out: Vec::new() };
+        let expected = "a/1.jpg: labelled tulips (2.0 %), looks like roses (93.1 %)";
+        assert_eq!(Lang::English.sentence(&finding), expected);
+        let pictures = vec![subject("a/1.jpg", "a"), subject("b/2.jpg", "b")];
+        let finding = Finding { fact: Fact::ConflictingLabels { likeness: None }, pictures, leave_out: Vec::new() };
+        assert_eq!(Lang::Korean.sentence(&finding), "a/1.jpg (a) = b/2.jpg (b)");
+    }
+}

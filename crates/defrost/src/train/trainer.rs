@@ -266,7 +266,7 @@ impl<'a> StageWork<'a> {
         let Settings { seed, loss, .. } = self.settings;
         let randomness = Randomness { seed: *seed, step: run.total_steps };
         let output = self.tail.forward_backward(&mut model.params, &batch.rows, randomness, &|i, logits, gradient| {
-            loss.forward_backward(logits, batch.target(i), batch.len(), gradient)
+            batch.loss(i, loss, logits, gradient)
         });
         let logits = output.logits.chunks_exact(output.logits.len() / batch.len());
         for (i, (logits, &loss)) in logits.zip(&output.losses).enumerate() {

@@ -56,10 +56,18 @@ fn pictures(job: &Job, dir: &RunDir, terminal: &Terminal) -> String {
     };
     let sides = job.data.sides();
     let total = sides.iter().map(|(_, samples)| samples.len()).sum();
-    let mut line = words.data(&short(&job.data.path), total, counts.len(), &classes);
+    let form = words.form(job.data.kind);
+    let mut line = words.data(&short(&job.data.path), &form, total, counts.len(), &classes);
     line.push_str(&words.sides(sides.map(|(_, samples)| samples.len())));
+    if job.data.excluded > 0 {
+        line.push_str(&words.excluded(job.data.excluded));
+    }
     if !job.data.skipped.is_empty() {
         line.push_str(&words.unreadable_listed(job.data.skipped.len(), &short(&dir.join(run::SKIPPED))));
+    }
+    if let Some(kept) = &job.data.kept {
+        line.push('\n');
+        line.push_str(&words.kept_split(&short(&kept.path), kept.known, kept.added, kept.gone));
     }
     line
 }
@@ -86,7 +94,7 @@ fn network(job: &Job, terminal: &Terminal) -> String {
 fn hints(job: &Job, terminal: &Terminal) {
     job.data.warnings.iter().for_each(|warning| terminal.warn(warning.to_string()));
     // The data say it too, and CIFAR's pictures come in random order.
-    let shuffled = !matches!(job.data.kind, defrost::data::Kind::Folders | defrost::data::Kind::TarOfFolders);
+    let shuffled = job.data.kind.is_shuffled();
     for warning in job.recipe.warnings() {
         match warning {
             Warning::TestIsValidation => {}

@@ -1,0 +1,130 @@
+//! The split of an earlier run, kept when pictures are added.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::folder::Role;
+use super::split::Content;
+use super::{DataError, Dataset};
+use crate::fs;
+
+/// The name of the table in a run's folder.
+const SPLIT: &str = "split.csv";
+
+/// What became of an earlier split.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The table.
+    pub path: PathBuf,
+    /// Pictures that it lists.
+    pub known: usize,
+    /// Pictures that it doesn't list.
+    pub added: usize,
+    /// Pictures that it lists and that aren't here any more.
+    pub gone: usize,
+}
+
+/// The side of each picture in an earlier split, by content.
+#[derive(Debug)]
+pub(super) struct Earlier {
+    path: PathBuf,
+    sides: BTreeMap<Content, Role>,
+}
+
+impl Earlier {
+    /// Reads `split.csv`, or that of the run at `path`. A picture that it lists on several sides was on test, else trained.
+    pub(super) fn read(path: &Path) -> Result<Earlier, DataError> {
+        let path = if path.is_dir() { path.join(SPLIT) } else { path.to_owned() };
+        let bytes = fs::read(&path)?;
+        let wrong = |line: usize, expected: &str, got: String| DataError::Table {
+            path: path.clone(),
+            line,
+            expected: expected.to_owned(),
+            got,
+        };
+        let mut reader = csv::Reader::from_reader(bytes.as_slice());
+        let header = reader.headers().map_err(|error| wrong(1, "a header", error.to_string()))?.clone();
+        let place = |name: &str| header.iter().position(|field| field == name);
+        let (Some(split), Some(content)) = (place("split"), place("content")) else {
+            let got = header.iter().collect::<Vec<_>>().join(",");
+            return Err(wrong(1, "the columns `split` and `content`, as a run's `split.csv` has them", got));
+        };
+        let mut sides = BTreeMap::new();
+        for record in reader.into_records() {
+            let record = record.map_err(|error| {
+                let line = error.position().map_or(1, |position| position.line() as usize);
+                wrong(line, "a line of the table", error.to_string())
+            })?;
+            let line = record.position().map_or(1, |position| position.line() as usize);
+            let field = |place: usize| record.get(place).unwrap_or_default();
+            let Some(side) = Role::of(field(split)) else {
+                return Err(wrong(line, "the split `train`, `validation` or `test`", format!("`{}`", field(split))));
+            };
+            let Ok(content) = blake3::Hash::from_hex(field(content)) else {
+                return Err(wrong(line, "a content of 64 hexadecimal digits", format!("`{}`", field(content))));
+            };
+            let known = sides.entry(*content.as_bytes()).or_insert(side);
+            *known = stricter(*known, side);
+        }
+        Ok(Earlier { path, sides })
+    }
+
+    pub(super) fn side(&self, content: &Content) -> Option<Role> {
+        self.sides.get(content).copied()
+    }
+
+    /// What the table knows of `data`.
+    pub(super) fn kept(&self, data: &Dataset) -> Kept {
+        let here: BTreeSet<Content> =
+            data.sides().into_iter().flat_map(|(_, side)| side).map(|sample| sample.content).collect();
+        let known = here.iter().filter(|content| self.sides.contains_key(*content)).count();
+        Kept { path: self.path.clone(), known, added: here.len() - known, gone: self.sides.len() - known }
+    }
+}
+
+/// Of two sides of one picture, the one that promises most: what was ever on test is never trained on.
+fn stricter(a: Role, b: Role) -> Role {
+    [Role::Test, Role::Train].into_iter().find(|side| [a, b].contains(side)).unwrap_or(Role::Validation)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn read(text: &[u8]) -> Result<Earlier, DataError> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write_atomic(&folder.path().join(SPLIT), text).unwrap();
+        Earlier::read(folder.path())
+    }
+
+    #[test]
+    fn what_was_ever_on_test_stays_there() {
+        let [a, b] = ["a".repeat(64), "b".repeat(64)];
+        let text = format!("path,class,split,content\n1,x,train,{a}\n2,x,test,{a}\n3,x,validation,{b}\n");
+        let earlier = read(text.as_bytes()).unwrap();
+        assert_eq!(earlier.side(&[0xaa; 32]), Some(Role::Test));
+        assert_eq!(earlier.side(&[0xbb; 32]), Some(Role::Validation));
+        assert_eq!(earlier.side(&[0xcc; 32]), None);
+    }
+
+    #[test]
+    fn mistakes_name_the_line() {
+        let message = |text: &str| read(text.as_bytes()).unwrap_err().to_string();
+        assert!(message("path,label\na,b\n").contains("line 1: expected the columns `split` and `content`"));
+        assert!(
+            message("split,content\ntrain,12\n")
+                .contains("line 2: expected a content of 64 hexadecimal digits; got `12`")
+        );
+        assert!(message(&format!("split,content\nhold,{}\n", "a".repeat(64))).contains("line 2: expected the split"));
+        assert!(message("split,content\ntrain\n").contains("line 2"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_split_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read(&[&b"split,content\n"[..], &bytes].concat());
+        }
+    }
+}
