@@ -210,14 +210,20 @@ fn faults(source: &Path, folder: &Path, seed: u64) -> Outcome {
         copy.write(&name, &broken)?;
         copy.plant("replaced by nothing, text, zeros or noise", &["unreadable"], &[&name]);
 
-        // Zeros in the coded data, as of a half-written disk.
-        let name = copy.take("train")?;
-        let mut bytes = copy.read(&name)?;
-        let start = bytes.len() / 2;
-        let end = start + bytes.len() / 8;
-        bytes[start..end].fill(0);
-        copy.write(&name, &bytes)?;
-        copy.plant("zeros in the middle", &["unreadable", "truncated"], &[&name]);
+        // As a disk or a download leaves them; behind whatever stands before the pixels.
+        for how in ["zeros", "noise", "a gap"] {
+            let name = copy.take("train")?;
+            let mut bytes = copy.read(&name)?;
+            let start = (bytes.len() as f32 * copy.stream.range(0.6, 0.8)) as usize;
+            let lost = start..start + bytes.len() / 10;
+            match how {
+                "zeros" => bytes[lost].fill(0),
+                "noise" => bytes[lost].iter_mut().for_each(|byte| *byte = copy.stream.next_u32() as u8),
+                _ => drop(bytes.drain(lost)),
+            }
+            copy.write(&name, &bytes)?;
+            copy.plant(&format!("{how} in the pixels"), &["damaged", "unreadable", "truncated"], &[&name]);
+        }
 
         let name = copy.take("train")?;
         let mut png = Cursor::new(Vec::new());
@@ -235,7 +241,8 @@ fn swaps(source: &Path, folder: &Path, seed: u64) -> Outcome {
     let classes = classes(source)?;
     let mut copy = Copy::new(source, folder, seed)?;
     let count = (SWAPPED * copy.unused.len() as f64).round() as usize;
-    for name in copy.unused[..count].to_vec() {
+    let names: Vec<String> = copy.unused.drain(..count).collect();
+    for name in names {
         let wrong = renamed(&name, None, Some(&another_class(&name, &mut copy.stream, &classes)), "swapped");
         std::fs::rename(copy.folder.join(&name), copy.folder.join(&wrong))?;
         copy.plant("label changed", &["label_error"], &[&wrong]);
@@ -279,7 +286,7 @@ fn found(planted: &str, diagnosis: &str) -> Outcome {
     missed.iter().for_each(|fault| println!("missed: {}: {}", fault.how, fault.paths.join(" = ")));
     // Of the kinds that are planted, findings about no planted picture.
     let touched: BTreeSet<&str> = planted.iter().flat_map(|fault| &fault.paths).map(String::as_str).collect();
-    for kind in ["duplicate", "leak", "near_duplicate", "conflicting_labels", "unreadable", "truncated"] {
+    for kind in ["duplicate", "leak", "near_duplicate", "conflicting_labels", "unreadable", "truncated", "damaged"] {
         let others = findings.iter().filter(|finding| finding["kind"] == kind && paths(finding).is_disjoint(&touched));
         println!("of the data's own: {} {kind}", others.count());
     }

@@ -10,6 +10,7 @@ fn help_is_short_and_has_examples() {
         "train",
         "predict",
         "evaluate",
+        "doctor",
         "embed",
         "sample",
         "augment",

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers may panic")]
 
 mod command_line;
+mod doctor;
 mod runs;
 
 use std::path::Path;

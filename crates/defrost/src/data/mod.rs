@@ -115,7 +115,7 @@ pub fn open_watched(path: &Path, options: &DataOptions, progress: Progress<'_>) 
         listing.validation = Some(std::mem::take(&mut listing.test));
         listing.warnings.push(Warning::TestIsValidation);
     }
-    let mut dataset = read((name, path, kind), listing, options.strict, !options.as_found, exclude.as_mut())?;
+    let mut dataset = read((name, path, kind), listing, options.strict, options.as_found, exclude.as_mut())?;
     if let (Some(exclude), Some(table)) = (exclude, &options.exclude) {
         dataset.warnings.extend(exclude.unmet());
         if dataset.excluded > 0 && !options.as_found {
@@ -141,7 +141,7 @@ pub fn open_labelled(path: impl AsRef<Path>, classes: &[String], strict: bool) -
     let (name, kind) = (found.name.clone(), found.kind);
     let listing = found.list_labelled(classes)?;
     listing.require_pictures()?;
-    read((name, path, kind), listing, strict, true, None)
+    read((name, path, kind), listing, strict, false, None)
 }
 
 /// The pictures to predict: files as given, folders with everything below them, each in byte order; unlabelled.
@@ -175,19 +175,20 @@ pub fn pictures(paths: &[PathBuf]) -> Result<Vec<PathBuf>, DataError> {
     Ok(found)
 }
 
-/// Reads every candidate; those that can't be read are listed, those to leave out are counted. `every_class` must then still have a picture to train and
-/// one to validate on.
+/// Reads every candidate; those that can't be read are listed, those to leave out are counted, and every class must then still
+/// have a picture to train and one to validate on. `as_found` lists those alone whose bytes can't be read, and asks for nothing.
 fn read(
     (name, path, kind): (String, &Path, Kind),
     listing: Listing,
     strict: bool,
-    every_class: bool,
+    as_found: bool,
     mut exclude: Option<&mut Exclude>,
 ) -> Result<Dataset, DataError> {
     let Listing { classes, train, validation, test, ignored, warnings } = listing;
     let (mut skipped, mut excluded) = (Vec::new(), 0);
     let mut side = |candidates: Vec<Candidate>, must_have: bool| -> Result<Vec<Sample>, DataError> {
-        let read: Vec<Result<Sample, Skipped>> = candidates.into_par_iter().map(Candidate::read).collect();
+        let read: Vec<Result<Sample, Skipped>> =
+            candidates.into_par_iter().map(|candidate| candidate.read(!as_found)).collect();
         let (mut samples, first) = (Vec::new(), skipped.len());
         for result in read {
             let (path, content) = match &result {
@@ -216,8 +217,8 @@ fn read(
         }
         Ok(samples)
     };
-    let train = side(train, every_class)?;
-    let validation = side(validation.unwrap_or_default(), every_class)?;
+    let train = side(train, !as_found)?;
+    let validation = side(validation.unwrap_or_default(), !as_found)?;
     let test = side(test, false)?;
     if let Some(first) = skipped.first().filter(|_| strict) {
         return Err(DataError::Strict { count: skipped.len(), first: first.to_string() });

@@ -48,8 +48,8 @@ pub struct DataOptions {
     /// Whether a picture that can't be read is an error instead of a listed warning.
     #[serde(skip)]
     pub strict: bool,
-    /// Takes the data as they lie, to be examined: nothing is set aside for validation, and a class without pictures (or
-    /// without readable ones) is no error.
+    /// Takes the data as they lie, to be examined: nothing is set aside for validation, files are samples whether they are
+    /// pictures or not, and a class without any is no error.
     #[serde(skip)]
     pub as_found: bool,
 }

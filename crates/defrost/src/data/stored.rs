@@ -92,8 +92,8 @@ impl Candidate {
         Candidate { path, label, stored, group: None, weight: 1.0, line: None }
     }
 
-    /// Reads the bytes once: to know their hash, and that a decoder recognises them.
-    pub(super) fn read(self) -> Result<Sample, Skipped> {
+    /// Reads the bytes once: to know their hash and, where they are to be `recognised`, that a decoder does.
+    pub(super) fn read(self, recognised: bool) -> Result<Sample, Skipped> {
         let Candidate { path, label, stored, group, weight, line } = self;
         let skipped = |path, content, reason: String| {
             let reason = match &line {
@@ -107,12 +107,13 @@ impl Candidate {
             Err(error) => return Err(skipped(path, None, error.to_string())),
         };
         let content = *blake3::hash(&bytes).as_bytes();
-        let recognised = match stored {
+        let checked = match stored {
             Stored::Record { .. } => Ok(()),
+            _ if !recognised => Ok(()),
             _ => image::probe(&bytes).map(|_| ()),
         };
         drop(bytes);
-        match recognised {
+        match checked {
             Ok(()) => Ok(Sample { path, label, content, group, weight, stored }),
             Err(error) => Err(skipped(path, Some(content), error.to_string())),
         }

@@ -640,3 +640,20 @@ proptest! {
         prop_assert!(data.train.iter().all(|sample| path.join(&sample.path).exists()));
     }
 }
+
+#[test]
+fn data_are_taken_as_found_to_be_examined() {
+    let folder = tempfile::tempdir().unwrap();
+    let photos = folder.path().join("photos");
+    draw(&photos, &Drawing { per_class: 3, size: 64, seed: 2 }).unwrap();
+    std::fs::create_dir(photos.join("empty")).unwrap();
+    crate::fs::write_atomic(&photos.join("fish/broken.jpg"), b"no picture").unwrap();
+    assert!(matches!(open(&photos, &DataOptions::default()), Err(DataError::EmptyClass { .. })));
+    let data = open(&photos, &DataOptions { as_found: true, ..DataOptions::default() }).unwrap();
+    assert_eq!((data.train.len(), data.validation.len(), data.skipped.len()), (19, 0, 0));
+    let empty = Warning::EmptyClass { class: "empty".to_owned(), folder: photos.join("empty") };
+    assert!(data.warnings.contains(&empty), "{:?}", data.warnings);
+    let broken = data.train.iter().find(|sample| sample.path == "fish/broken.jpg").unwrap();
+    assert_eq!(broken.file().unwrap().as_deref(), Some(&b"no picture"[..]));
+    assert!(broken.picture(&crate::image::Limits::default()).is_err());
+}

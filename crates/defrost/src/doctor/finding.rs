@@ -56,6 +56,11 @@ pub enum Fact {
         /// What the decoder says.
         reason: String,
     },
+    /// The picture is decoded, but garbled.
+    Damaged {
+        /// What is wrong with its coded pixels.
+        reason: String,
+    },
     /// The same picture, or one as good as the same, has several classes.
     ConflictingLabels {
         /// How near, where the files differ.
@@ -156,6 +161,7 @@ fn as_text<S: serde::Serializer>(format: &Format, serializer: S) -> Result<S::Ok
 pub enum Kind {
     Unreadable,
     Truncated,
+    Damaged,
     EmptyClass,
     ConflictingLabels,
     Leak,
@@ -187,9 +193,10 @@ pub enum Severity {
 
 impl Kind {
     /// All kinds, the gravest first.
-    pub const ALL: [Kind; 17] = [
+    pub const ALL: [Kind; 18] = [
         Kind::Unreadable,
         Kind::Truncated,
+        Kind::Damaged,
         Kind::EmptyClass,
         Kind::ConflictingLabels,
         Kind::Leak,
@@ -210,9 +217,12 @@ impl Kind {
     /// How much it matters.
     pub fn severity(self) -> Severity {
         match self {
-            Kind::Unreadable | Kind::Truncated | Kind::EmptyClass | Kind::ConflictingLabels | Kind::Leak => {
-                Severity::Fault
-            }
+            Kind::Unreadable
+            | Kind::Truncated
+            | Kind::Damaged
+            | Kind::EmptyClass
+            | Kind::ConflictingLabels
+            | Kind::Leak => Severity::Fault,
             Kind::LabelError | Kind::Duplicate | Kind::NearDuplicate | Kind::Imbalance | Kind::Outlier => {
                 Severity::Doubt
             }
@@ -237,6 +247,7 @@ impl Finding {
         match self.fact {
             Fact::Unreadable { .. } => Kind::Unreadable,
             Fact::Truncated { .. } => Kind::Truncated,
+            Fact::Damaged { .. } => Kind::Damaged,
             Fact::ConflictingLabels { .. } => Kind::ConflictingLabels,
             Fact::Leak { .. } => Kind::Leak,
             Fact::EmptyClass { .. } => Kind::EmptyClass,
@@ -269,6 +280,7 @@ impl Finding {
         match &self.fact {
             Fact::Unreadable { reason } => format!("unreadable: {reason}"),
             Fact::Truncated { reason } => format!("truncated: {reason}"),
+            Fact::Damaged { reason } => format!("damaged: {reason}"),
             Fact::ConflictingLabels { .. } => format!("conflicting labels: the same picture is {}", others()),
             Fact::Leak { .. } => format!("leak: the same picture is {}", others()),
             Fact::Duplicate => format!("duplicate: the same picture is {}", others()),

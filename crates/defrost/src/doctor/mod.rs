@@ -58,10 +58,10 @@ impl Diagnosis {
         findings.extend(kinds::pixels::find(survey));
         let copies = Copies::of(survey, features);
         findings.extend(kinds::copies::near(survey, &copies));
-        let labels = features.and_then(|features| kinds::labels::check(survey, features, &copies.groups));
+        let labels = features.and_then(|features| kinds::labels::check(survey, features, &copies.kin));
         findings.extend(labels.iter().flat_map(|check| kinds::labels::find(survey, check)));
         if let Some(features) = features {
-            findings.extend(kinds::outliers::find(survey, features, &copies.groups));
+            findings.extend(kinds::outliers::find(survey, features, &copies.kin));
         }
         // Stable: within a kind the order stays.
         findings.sort_by_key(Finding::kind);
@@ -108,5 +108,77 @@ impl Diagnosis {
         }
         debug_assert!(written.is_ok(), "rows have equal lengths, and memory takes them all");
         writer.into_inner().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::survey;
+    use super::*;
+    use crate::data::Skipped;
+
+    #[test]
+    fn kinds_are_listed_once_the_gravest_first() {
+        assert!(Kind::ALL.is_sorted() && Kind::ALL.is_sorted_by_key(|kind| kind.severity()));
+        assert_eq!(Kind::ALL.into_iter().collect::<BTreeSet<_>>().len(), Kind::ALL.len());
+    }
+
+    #[test]
+    fn each_picture_is_left_out_once_for_its_gravest_reason() {
+        let mut survey = survey(&[0, 0, 0, 1, 1], 2);
+        // Three copies, of which one is garbled too, as the others are: they are the same file.
+        for picture in 0..3 {
+            survey.seen[picture].content = survey.seen[0].content;
+            survey.seen[picture].damage = Some("its coded pixels end before the picture does");
+        }
+        let skipped = Skipped {
+            path: "c1/b, \"c\".jpg".to_owned(),
+            label: 1,
+            content: None,
+            reason: "the file is empty".to_owned(),
+        };
+        survey.lost.push(Lost { skipped, side: Some(0), truncated: false });
+        let diagnosis = Diagnosis::of(&survey, None);
+        assert_eq!((diagnosis.pictures, diagnosis.readable, diagnosis.sides), (6, 5, [5, 0, 0]));
+        let kinds: Vec<Kind> = diagnosis.findings.iter().map(Finding::kind).collect();
+        assert_eq!(kinds, [Kind::Unreadable, Kind::Damaged, Kind::Damaged, Kind::Damaged, Kind::Duplicate]);
+        let table = String::from_utf8(diagnosis.exclude_csv()).unwrap();
+        let content = blake3::Hash::from(survey.seen[0].content).to_hex();
+        let garbled = "damaged: its coded pixels end before the picture does";
+        let expected = format!(
+            "path,content,reason\n\"c1/b, \"\"c\"\".jpg\",,unreadable: the file is empty\n\
+             c0/0000.jpg,{content},{garbled}\nc0/0001.jpg,{content},{garbled}\nc0/0002.jpg,{content},{garbled}\n"
+        );
+        assert_eq!(table, expected);
+    }
+
+    #[test]
+    fn sizes_of_classes_are_compared_without_empty_ones() {
+        let labels: Vec<usize> = (0..16).map(|i| usize::from(i >= 12)).collect();
+        assert!(Diagnosis::of(&survey(&labels, 3), None).findings.is_empty());
+        let labels: Vec<usize> = (0..16).map(|i| usize::from(i >= 13)).collect();
+        let mut survey = survey(&labels, 3);
+        survey.empty.push(("c2".to_owned(), "data/c2".to_owned()));
+        let findings = Diagnosis::of(&survey, None).findings;
+        assert_eq!(findings.iter().map(Finding::kind).collect::<Vec<_>>(), [Kind::EmptyClass, Kind::Imbalance]);
+        assert!(matches!(&findings[1].fact, Fact::Imbalance { most: 13, fewest: 3, .. }));
+    }
+
+    #[test]
+    fn a_finding_is_one_flat_object() {
+        let mut survey = survey(&[0, 1], 2);
+        survey.seen[1].content = survey.seen[0].content;
+        survey.seen[1].side = 2;
+        let finding = &Diagnosis::of(&survey, None).findings[0];
+        let expected = serde_json::json!({
+            "kind": "conflicting_labels",
+            "likeness": null,
+            "pictures": [
+                { "path": "c1/0001.jpg", "class": "c1", "side": "test" },
+                { "path": "c0/0000.jpg", "class": "c0", "side": "train" },
+            ],
+            "leave_out": ["c1/0001.jpg", "c0/0000.jpg"],
+        });
+        assert_eq!(serde_json::to_value(finding).unwrap(), expected);
     }
 }

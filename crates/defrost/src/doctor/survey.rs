@@ -1,12 +1,13 @@
 //! Every file is looked at once: what its header says, whether it can be decoded, its perceptual hash.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::{DoctorError, Subject};
 use crate::data::{DataError, Dataset, Sample, Skipped};
-use crate::image::{ImageError, Limits, PerceptualHash, Traits, inspect};
+use crate::image::{self, ImageError, Limits, PerceptualHash, Traits, inspect};
 use crate::progress::{Phase, Progress};
 
 /// A readable picture, as it was seen.
@@ -20,8 +21,12 @@ pub struct Seen {
     pub side: usize,
     /// As [`Sample::content`].
     pub content: [u8; 32],
+    /// As [`Sample::group`].
+    pub group: Option<Arc<str>>,
     /// What the file's header says; `None` of a record of pixels.
     pub traits: Option<Traits>,
+    /// What is wrong with its coded pixels, although they can be decoded.
+    pub damage: Option<&'static str>,
     /// Of the decoded picture.
     pub hash: PerceptualHash,
 }
@@ -132,14 +137,23 @@ fn look(side: usize, sample: &Sample) -> Result<Seen, Lost> {
         let (path, content) = (sample.path.clone(), Some(sample.content));
         Lost { skipped: Skipped { path, label: sample.label, content, reason }, side: Some(side), truncated }
     };
-    let traits = match sample.file().map_err(|error| lost(&error))? {
-        None => None,
+    let (traits, damage) = match sample.file().map_err(|error| lost(&error))? {
+        None => (None, None),
         Some(bytes) => {
             let as_data_error = |source| DataError::Picture { path: sample.path.clone(), source };
-            Some(inspect(&bytes).map_err(|error| lost(&as_data_error(error)))?)
+            (Some(inspect(&bytes).map_err(|error| lost(&as_data_error(error)))?), image::damage(&bytes))
         }
     };
     let picture = sample.picture(&Limits::default()).map_err(|error| lost(&error))?;
     let hash = PerceptualHash::of(&picture);
-    Ok(Seen { path: sample.path.clone(), label: sample.label, side, content: sample.content, traits, hash })
+    Ok(Seen {
+        path: sample.path.clone(),
+        label: sample.label,
+        side,
+        content: sample.content,
+        group: sample.group.clone(),
+        traits,
+        damage,
+        hash,
+    })
 }

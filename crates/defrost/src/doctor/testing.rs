@@ -10,7 +10,9 @@ pub(super) fn survey(labels: &[usize], classes: usize) -> Survey {
         label,
         side: 0,
         content: *blake3::hash(&number.to_le_bytes()).as_bytes(),
+        group: None,
         traits: None,
+        damage: None,
         hash: PerceptualHash::from((number as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15)),
     };
     Survey {

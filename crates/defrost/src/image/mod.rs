@@ -30,6 +30,7 @@ mod decode;
 mod fit;
 mod format;
 mod jpeg;
+mod jpeg_scan;
 mod orientation;
 mod phash;
 mod resize;
@@ -40,7 +41,7 @@ pub use decode::{Header, ImageError, Limits, decode, decoder_name, open, probe};
 pub use fit::Fit;
 pub use format::{Format, is_picture_name};
 pub use phash::PerceptualHash;
-pub use traits::{Traits, inspect};
+pub use traits::{Traits, damage, inspect};
 
 pub(crate) use resize::resample;
 pub use resize::{Resize, resize, resize_f32};

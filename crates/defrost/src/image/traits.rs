@@ -3,7 +3,7 @@
 use ::image::{ExtendedColorType, ImageDecoder};
 
 use super::decode::{Header, decoder_of, header_of, orientation_of};
-use super::{Format, ImageError, Limits, jpeg};
+use super::{Format, ImageError, Limits, jpeg, jpeg_scan};
 
 /// A file's peculiarities.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +40,15 @@ pub fn inspect(bytes: &[u8]) -> Result<Traits, ImageError> {
     })
 }
 
+/// What is wrong with the coded pixels of a file that decoders show all the same, garbled from there on; `None` where nothing is.
+/// Of JPEG only: the other formats' decoders refuse such a file.
+pub fn damage(bytes: &[u8]) -> Option<&'static str> {
+    match Format::of(bytes) {
+        Some(Format::Jpeg) => jpeg_scan::damage(bytes),
+        _ => None,
+    }
+}
+
 fn is_animated(format: Format, bytes: &[u8]) -> bool {
     match format {
         Format::Gif => gif_frames(bytes).is_some_and(|frames| frames > 1),
@@ -67,9 +76,9 @@ fn gif_frames(bytes: &[u8]) -> Option<usize> {
     let mut at = 13 + table(*bytes.get(10)?);
     let mut frames = 0;
     while frames < 2 {
-        match bytes.get(at)? {
-            &EXTENSION => at = sub_blocks(at + 2)?,
-            &FRAME => {
+        match *bytes.get(at)? {
+            EXTENSION => at = sub_blocks(at + 2)?,
+            FRAME => {
                 frames += 1;
                 // The descriptor, its table, the code size, then the coded pixels.
                 at = sub_blocks(at + 10 + table(*bytes.get(at + 9)?) + 1)?;

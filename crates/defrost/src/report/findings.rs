@@ -20,6 +20,7 @@ impl FindingWords for Lang {
         let (english, korean) = match kind {
             Kind::Unreadable => ("unreadable", "읽을 수 없음"),
             Kind::Truncated => ("truncated", "잘린 파일"),
+            Kind::Damaged => ("damaged", "손상됨"),
             Kind::EmptyClass => ("empty class", "빈 클래스"),
             Kind::ConflictingLabels => ("conflicting labels", "모순된 레이블"),
             Kind::Leak => ("leak between sides", "분할 사이 누출"),
@@ -47,6 +48,10 @@ impl FindingWords for Lang {
             Kind::Truncated => {
                 ("training skips them; copy or download them again", "학습에서 빠집니다. 다시 복사하거나 내려받으세요")
             }
+            Kind::Damaged => (
+                "training takes them, garbled in part; copy or download them again",
+                "일부가 깨진 채 학습에 쓰입니다. 다시 복사하거나 내려받으세요",
+            ),
             Kind::EmptyClass => (
                 "training refuses them; add pictures, or choose the other classes with `--classes`",
                 "학습할 수 없습니다. 사진을 넣거나 `--classes`로 다른 클래스만 고르세요",
@@ -118,7 +123,7 @@ impl FindingWords for Lang {
     fn detail(self, finding: &Finding) -> String {
         let percent = |share: f64| format!("{:.1}", 100.0 * share);
         match &finding.fact {
-            Fact::Unreadable { reason } | Fact::Truncated { reason } => reason.clone(),
+            Fact::Unreadable { reason } | Fact::Truncated { reason } | Fact::Damaged { reason } => reason.clone(),
             Fact::ConflictingLabels { likeness } | Fact::Leak { likeness } => {
                 likeness.map(|likeness| self.likeness(likeness)).unwrap_or_default()
             }
@@ -176,5 +181,39 @@ impl Lang {
                 format!("같은 파일은 아님: 64비트 중 {hash_distance}비트 다름, 특징 유사도 {similarity:.2}")
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_its_words_in_both_languages() {
+        for lang in [Lang::English, Lang::Korean] {
+            let names: BTreeSet<&str> = Kind::ALL.into_iter().map(|kind| lang.kind(kind)).collect();
+            assert_eq!(names.len(), Kind::ALL.len());
+            assert!(Kind::ALL.into_iter().all(|kind| !lang.meaning(kind).ends_with('.')));
+        }
+    }
+
+    #[test]
+    fn a_sentence_names_pictures_and_figures() {
+        let subject = |path: &str, class: &str| Subject {
+            path: path.to_owned(),
+            class: class.to_owned(),
+            side: Some("train"),
+            content: None,
+        };
+        let fact =
+            Fact::LabelError { suggested: "roses".to_owned(), suggested_probability: 0.931, given_probability: 0.02 };
+        let finding = Finding { fact, pictures: vec![subject("a/1.jpg", "tulips")], leave_out: Vec::new() };
+        let expected = "a/1.jpg: labelled tulips (2.0 %), looks like roses (93.1 %)";
+        assert_eq!(Lang::English.sentence(&finding), expected);
+        let pictures = vec![subject("a/1.jpg", "a"), subject("b/2.jpg", "b")];
+        let finding = Finding { fact: Fact::ConflictingLabels { likeness: None }, pictures, leave_out: Vec::new() };
+        assert_eq!(Lang::Korean.sentence(&finding), "a/1.jpg (a) = b/2.jpg (b)");
     }
 }

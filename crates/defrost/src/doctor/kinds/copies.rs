@@ -11,10 +11,12 @@ use rayon::prelude::*;
 use super::super::{Fact, Features, Finding, Likeness, Seen, Survey};
 
 /// Hashes of near copies differ in at most so many of 64 bits.
-pub(crate) const FARTHEST_HASH: u32 = 16;
+const FARTHEST_HASH: u32 = 16;
 
-/// The cosine between near copies' features is at least this.
-pub(crate) const LEAST_SIMILARITY: f64 = 0.90;
+/// The least cosine between near copies' features: a small copy of a picture has lost what the network sees in its details, but
+/// its hash is the same; the more the hashes differ, the more alike the features must be. From this, for equal hashes, by that for
+/// each bit.
+const LEAST_SIMILARITY: (f64, f64) = (0.62, 0.0175);
 
 /// Which pictures are copies of each other.
 #[derive(Debug)]
@@ -22,7 +24,9 @@ pub(crate) struct Copies {
     /// Pairs that are as good as the same, whose contents differ.
     pairs: Vec<(usize, usize, Likeness)>,
     /// For each picture the number of its group: of exact and near copies, and of their copies.
-    pub(crate) groups: Vec<usize>,
+    groups: Vec<usize>,
+    /// The same, with pictures that the data say belong together.
+    pub(crate) kin: Vec<usize>,
 }
 
 impl Copies {
@@ -40,8 +44,14 @@ impl Copies {
         for (picture, seen) in seen.iter().enumerate() {
             groups.unite(picture, *first.entry(seen.content).or_insert(picture));
         }
-        let groups = (0..seen.len()).map(|picture| groups.of(picture)).collect();
-        Copies { pairs, groups }
+        let copies = groups.all();
+        let mut together: BTreeMap<&str, usize> = BTreeMap::new();
+        for (picture, group) in
+            seen.iter().enumerate().filter_map(|(picture, seen)| Some((picture, seen.group.as_deref()?)))
+        {
+            groups.unite(picture, *together.entry(group).or_insert(picture));
+        }
+        Copies { pairs, groups: copies, kin: groups.all() }
     }
 }
 
@@ -74,11 +84,14 @@ pub(crate) fn near(survey: &Survey, copies: &Copies) -> Vec<Finding> {
 /// How near two pictures of different contents are, where that is near enough.
 fn likeness(seen: &[Seen], features: &Features, a: usize, b: usize) -> Option<Likeness> {
     let hash_distance = seen[a].hash.distance(seen[b].hash);
-    if hash_distance > FARTHEST_HASH || seen[a].content == seen[b].content {
+    // Pictures of one colour have nothing to be alike in.
+    let blank = seen[a].hash.is_blank() || seen[b].hash.is_blank();
+    if blank || hash_distance > FARTHEST_HASH || seen[a].content == seen[b].content {
         return None;
     }
     let similarity = features.similarity(a, b);
-    (similarity >= LEAST_SIMILARITY).then_some(Likeness { hash_distance, similarity })
+    let (least, each) = LEAST_SIMILARITY;
+    (similarity >= least + each * f64::from(hash_distance)).then_some(Likeness { hash_distance, similarity })
 }
 
 /// What matters most of a group.
@@ -114,6 +127,10 @@ impl Groups {
             number = self.0[number];
         }
         number
+    }
+
+    fn all(&mut self) -> Vec<usize> {
+        (0..self.0.len()).map(|number| self.of(number)).collect()
     }
 
     fn unite(&mut self, a: usize, b: usize) {
@@ -164,6 +181,9 @@ mod tests {
         let features = Features::new(&survey, &paths, &rows).unwrap();
         let copies = Copies::of(&survey, Some(&features));
         assert_eq!(copies.groups, [0, 0, 2, 3]);
+        survey.seen[2].group = Some("burst".into());
+        survey.seen[1].group = Some("burst".into());
+        assert_eq!(Copies::of(&survey, Some(&features)).kin, [0, 0, 0, 3]);
         let findings = near(&survey, &copies);
         assert_eq!(kinds(&findings), [Kind::NearDuplicate]);
         assert!(findings[0].leave_out.is_empty());
@@ -180,6 +200,6 @@ mod tests {
         for (a, b) in [(4, 5), (1, 4), (2, 3)] {
             groups.unite(a, b);
         }
-        assert_eq!((0..6).map(|number| groups.of(number)).collect::<Vec<_>>(), [0, 1, 2, 2, 1, 1]);
+        assert_eq!(groups.all(), [0, 1, 2, 2, 1, 1]);
     }
 }

@@ -1,4 +1,4 @@
-//! Files that give no picture, and those that end early.
+//! Files that give no picture, those that end early, and those that give a garbled one.
 
 use super::super::{Fact, Finding, Survey};
 
@@ -8,5 +8,9 @@ pub(crate) fn find(survey: &Survey) -> Vec<Finding> {
         let reason = lost.skipped.reason.clone();
         Finding::against(subject, if lost.truncated { Fact::Truncated { reason } } else { Fact::Unreadable { reason } })
     };
-    survey.lost.iter().map(finding).collect()
+    let damaged = survey.seen.iter().filter_map(|seen| {
+        let reason = seen.damage?.to_owned();
+        Some(Finding::against(survey.subject(seen), Fact::Damaged { reason }))
+    });
+    survey.lost.iter().map(finding).chain(damaged).collect()
 }

@@ -255,3 +255,48 @@ fn words(lang: Lang) -> &'static Words {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{self, DataOptions, Drawing};
+    use crate::doctor::Survey;
+    use crate::progress::Progress;
+
+    fn page(lang: Lang) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let photos = folder.path().join("<photos> & more");
+        data::draw(&photos, &Drawing { per_class: 2, size: 64, seed: 1 }).unwrap();
+        let bytes = crate::fs::read(&photos.join("fish/fish_001.jpg")).unwrap();
+        crate::fs::write_atomic(&photos.join("fish/<copy>.jpg"), &bytes).unwrap();
+        crate::fs::write_atomic(&photos.join("fish/broken.jpg"), b"<html>").unwrap();
+        let data = data::open(&photos, &DataOptions { as_found: true, ..DataOptions::default() }).unwrap();
+        let diagnosis = Diagnosis::of(&Survey::of(&data, Progress::none()).unwrap(), None);
+        doctor_page(&diagnosis, &data, "it's.csv", lang).unwrap()
+    }
+
+    #[test]
+    fn a_page_holds_all_that_it_shows() {
+        for lang in [Lang::English, Lang::Korean] {
+            let page = page(lang);
+            assert!(page.contains(&format!("<html lang=\"{}\">", lang.code())));
+            assert!(!page.contains("<script") && !page.contains("http") && !page.contains("url("));
+            assert_eq!(page.matches("data:image/jpeg;base64,").count(), 2);
+            assert!(page.contains(lang.kind(Kind::Duplicate)) && page.contains(words(lang).no_picture));
+        }
+    }
+
+    #[test]
+    fn names_and_reasons_are_escaped() {
+        let page = page(Lang::English);
+        assert!(page.contains("fish&#x2f;&lt;copy&gt;.jpg") || page.contains("fish/&lt;copy&gt;.jpg"));
+        assert!(!page.contains("<copy>") && !page.contains("<photos>") && !page.contains("with \"<html>"));
+    }
+
+    #[test]
+    fn a_command_can_be_pasted() {
+        assert_eq!(quoted("a b/it's.csv"), "'a b/it'\\''s.csv'");
+        assert_eq!(quoted("사진/x.csv"), "사진/x.csv");
+        assert_eq!(quoted(""), "''");
+    }
+}
