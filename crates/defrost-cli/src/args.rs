@@ -258,6 +258,15 @@ pub(crate) struct Embed {
 pub(crate) struct Sample {
     /// A new or empty folder
     pub(crate) dir: PathBuf,
+    /// Pictures of each class
+    #[arg(long, value_name = "N", default_value_t = 40)]
+    pub(crate) per_class: u32,
+    /// About so many pixels along a side
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub(crate) size: u32,
+    /// Another number draws other pictures
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
 }
 
 /// Draw pictures and their augmented views side by side, as a contact sheet

@@ -46,6 +46,7 @@ impl Words {
         match (self.0, label) {
             (Lang::Korean, "features") => "특징",
             (Lang::Korean, "pooled features") => "풀링한 특징",
+            (Lang::Korean, "look-alikes") => "닮은 사진",
             (Lang::Korean, "pictures") => "사진",
             (Lang::Korean, "predict") => "예측",
             _ => label,

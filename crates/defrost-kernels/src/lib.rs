@@ -19,12 +19,14 @@
 //! ```
 
 mod activation;
+mod buffer;
 mod channels;
 mod depthwise;
 mod matmul;
 mod simd;
 
 pub use activation::Activation;
+pub use buffer::Buffer;
 pub use depthwise::Depthwise;
 pub use matmul::{Epilogue, Matrix, Packed, Precision};
 
@@ -132,6 +134,16 @@ impl Kernels {
     /// How products of bf16 numbers are computed.
     pub fn bf16(&self) -> Bf16 {
         self.bf16
+    }
+
+    /// Whether a product of bf16 numbers takes less time than one in single precision. Intel's vector instruction for them does not:
+    /// it starts half as often as a multiply-add.
+    pub fn bf16_pays(&self) -> bool {
+        match self.bf16 {
+            Bf16::Tiles => true,
+            Bf16::Vectors => !simd::is_intel(),
+            Bf16::Emulated => false,
+        }
     }
 
     /// These kernels without the matrix unit, and without vector instructions for bf16 numbers if `emulated`.

@@ -2,7 +2,7 @@
 
 mod reference;
 
-use defrost_kernels::{Activation, Epilogue, Kernels, Matrix, Packed, Precision};
+use defrost_kernels::{Activation, Buffer, Epilogue, Kernels, Matrix, Packed, Precision};
 use proptest::prelude::*;
 use reference::{ACTIVATIONS, activated, all_kernels, assert_close, numbers};
 
@@ -114,6 +114,25 @@ fn a_long_chain_stays_accurate() {
 }
 
 #[test]
+fn scaled_weights_are_the_scaled_weights_packed() {
+    for kernels in all_kernels() {
+        // The room is used again, first for more, then for less.
+        let mut scaled = Packed::default();
+        for (k, n) in [(33, 70), (5, 1), (16, 32), (0, 3), (7, 40)] {
+            let (a, b, factors) = (numbers(1, 2 * k), numbers(2, k * n), numbers(3, k));
+            kernels.scale_packed(&kernels.pack(Matrix::new(&b, k, n)), &factors, &mut scaled);
+            let by_hand: Vec<f32> = b.iter().enumerate().map(|(i, b)| b * factors[i / n]).collect();
+            let product = |b: &Packed| {
+                let mut c = vec![0.0; 2 * n];
+                kernels.matmul(Matrix::new(&a, 2, k), b, &mut c, &Epilogue::default());
+                c
+            };
+            assert_eq!(product(&scaled), product(&kernels.pack(Matrix::new(&by_hand, k, n))), "{k}×{n}");
+        }
+    }
+}
+
+#[test]
 fn packing_again_forgets_what_was_there() {
     for kernels in all_kernels() {
         let mut packed = Packed::default();
@@ -201,7 +220,7 @@ proptest! {
         let packed = kernels.pack(view(&b_rounded, case.b_transposed, [k, n]));
         kernels.matmul(view(&a_rounded, case.a_transposed, [m, k]), &packed, &mut expected, &epilogue);
         let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
-        let mut buffer = Vec::new();
+        let mut buffer = Buffer::default();
         for kernels in all_bf16() {
             let packed = kernels.pack_as(view(&b, case.b_transposed, [k, n]), Precision::Bf16);
             let a = view(&a, case.a_transposed, [m, k]);
@@ -228,7 +247,7 @@ fn a_nan_survives_rounding() {
         let packed = kernels.pack_as(Matrix::new(&[1.0; 4], 4, 1), Precision::Bf16);
         let mut c = [0.0];
         let a = [0.0, f32::from_bits(0x7fff_ffff), 0.0, 0.0];
-        kernels.matmul_with(Matrix::new(&a, 1, 4), &packed, &mut c, &Epilogue::default(), &mut Vec::new());
+        kernels.matmul_with(Matrix::new(&a, 1, 4), &packed, &mut c, &Epilogue::default(), &mut Buffer::default());
         assert!(c[0].is_nan(), "{:?} {:?}", kernels.isa(), kernels.bf16());
     }
 }

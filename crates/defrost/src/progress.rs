@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// A phase of work with a known number of units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
+    /// Decoding pictures for their perceptual hashes, before they are split.
+    Looks,
     /// Decoding and resizing pictures for the frozen trunk, and running it: the trunk pass.
     Features,
     /// The epochs of the stages; a unit is a picture.

@@ -15,7 +15,7 @@ struct Drawn<'a> {
 }
 
 pub(super) fn run(args: &Sample, terminal: &Terminal) -> Result<(), Failure> {
-    let samples = draw(&args.dir, &Drawing::default())?;
+    let samples = draw(&args.dir, &Drawing { per_class: args.per_class, size: args.size, seed: args.seed })?;
     let path = args.dir.display().to_string();
     terminal.say(terminal.words.drawn(&short(&args.dir), samples, DRAWN_CLASSES.len()));
     terminal.say(terminal.words.next(&format!("defrost train {path}")));

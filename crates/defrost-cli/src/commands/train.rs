@@ -59,7 +59,9 @@ impl Work<'_> {
             features: if self.no_cache { Cache::none() } else { Cache::in_folder(&cache::features_folder(terminal)?)? },
             lang: terminal.words.0,
         };
-        let job = Job::prepare(&self.recipe, self.strict, &environment, progress).map_err(failed)?;
+        let job = Job::prepare(&self.recipe, self.strict, &environment, progress).map_err(|error| {
+            if error.is_cancelled() { Failure::stopped(terminal.words.stopped()) } else { failed(error) }
+        })?;
         let dir = match (self.resumed, self.out) {
             (Some(dir), _) => dir,
             (None, Some(path)) => RunDir::create(path)?,

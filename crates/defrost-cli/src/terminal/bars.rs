@@ -82,7 +82,7 @@ impl Observer for Bars {
         // Epochs have their rows and predictions their lines; the other phases leave one.
         let words = self.terminal.words;
         let what = match running.phase {
-            Phase::Epoch | Phase::Predict => return,
+            Phase::Looks | Phase::Epoch | Phase::Predict => return,
             Phase::Download => words.took(&bytes(done), seconds),
             Phase::Features => words.took(&words.pictures_of(done as usize, all as usize), seconds),
         };

@@ -1,5 +1,7 @@
 //! The fast way: several neighbouring outputs of a row in registers, for the kernels and strides that networks use.
 
+use std::ops::Range;
+
 use super::Convolution;
 use crate::activation::{Function, match_activation};
 use crate::simd::{Routine, Target};
@@ -31,6 +33,23 @@ macro_rules! with_columns {
 }
 pub(super) use with_columns;
 
+/// Runs `$body` for the inputs of a tile, of which there are `$count`, with `$input` as a constant: compilers don't unroll so long
+/// a loop by themselves, and sums that aren't in registers take five times as long.
+macro_rules! for_each_input {
+    ($count:expr, $input:ident => $body:expr) => {
+        for_each_input!(@ $count, $input => $body, 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18)
+    };
+    (@ $count:expr, $input:ident => $body:expr, $($literal:literal)*) => {
+        $(
+            if $literal < $count {
+                const $input: usize = $literal;
+                $body
+            }
+        )*
+    };
+}
+pub(super) use for_each_input;
+
 /// Convolves all whole vectors of channels; returns how many channels these are.
 #[inline(always)]
 pub(super) fn convolve<T: Target, const K: usize, const STRIDE: usize>(
@@ -43,20 +62,37 @@ pub(super) fn convolve<T: Target, const K: usize, const STRIDE: usize>(
     if whole == 0 {
         return 0;
     }
-    for row in 0..convolution.rows.outputs {
-        for (column, columns) in tiles(convolution.columns.outputs) {
-            let (y, sums) = (&mut *y, sums.as_deref_mut());
-            with_columns!(columns, N => {
-                target.call(Tile::<K, STRIDE, N> { convolution, whole, row, column, y, sums });
-            });
+    let together = channels_together(T::LANES, K * convolution.columns.inputs);
+    for start in (0..whole).step_by(together) {
+        let channels = start..whole.min(start + together);
+        for row in 0..convolution.rows.outputs {
+            for (column, columns) in tiles(convolution.columns.outputs) {
+                let (channels, y, sums) = (channels.clone(), &mut *y, sums.as_deref_mut());
+                with_columns!(columns, N => {
+                    target.call(Tile::<K, STRIDE, N> { convolution, channels, row, column, y, sums });
+                });
+            }
         }
     }
     whole
 }
 
+/// Channels that are taken through all rows together: `pixels` of them, as many as an output row reads, stay in the first-level
+/// cache until the next rows have read them, too.
+pub(super) fn channels_together(lanes: usize, pixels: usize) -> usize {
+    let vectors = NEAR_BYTES / (pixels * lanes * size_of::<f32>()).max(1);
+    vectors.max(LEAST_VECTORS) * lanes
+}
+
+/// A part of the first-level cache.
+const NEAR_BYTES: usize = 32 << 10;
+
+/// With fewer vectors, what a tile costs besides its arithmetic shows.
+const LEAST_VECTORS: usize = 2;
+
 struct Tile<'a, const K: usize, const STRIDE: usize, const COLUMNS: usize> {
     convolution: &'a Convolution<'a>,
-    whole: usize,
+    channels: Range<usize>,
     row: usize,
     column: usize,
     y: &'a mut [f32],
@@ -66,18 +102,18 @@ struct Tile<'a, const K: usize, const STRIDE: usize, const COLUMNS: usize> {
 impl<const K: usize, const STRIDE: usize, const COLUMNS: usize> Routine for Tile<'_, K, STRIDE, COLUMNS> {
     #[inline(always)]
     fn run<T: Target>(self, target: T) {
-        let Self { convolution, whole, row, column, y, mut sums } = self;
-        let Convolution { channels, rows, columns, bias, activation, y_strides, .. } = *convolution;
+        let Self { convolution, channels, row, column, y, mut sums } = self;
+        let Convolution { rows, columns, bias, activation, y_strides, .. } = *convolution;
         convolution.assert_consistent(y.len(), sums.as_deref());
         assert!(columns.taps == K && columns.stride == STRIDE);
         assert!(row < rows.outputs && column + COLUMNS <= columns.outputs);
-        assert!(whole <= channels && whole.is_multiple_of(T::LANES));
+        assert!(channels.end <= convolution.channels && channels.len().is_multiple_of(T::LANES));
         let left = columns.first_input(column);
         let is_inside = left >= 0 && left as usize + (COLUMNS - 1) * STRIDE + K <= columns.inputs;
         let to = y.as_mut_ptr().wrapping_offset(y_strides.at(row, column));
 
-        for at in (0..whole).step_by(T::LANES) {
-            // SAFETY: `at + LANES` ≤ `whole` ≤ channels, and the lengths of all slices were asserted.
+        for at in channels.step_by(T::LANES) {
+            // SAFETY: `at + LANES` ≤ `channels.end` ≤ the convolution's channels, and the lengths of all slices were asserted.
             unsafe {
                 let bias = bias.map_or(target.splat(0.0), |bias| target.load(bias.as_ptr().add(at)));
                 let mut outputs = if is_inside {
@@ -135,18 +171,15 @@ impl<const K: usize, const STRIDE: usize, const COLUMNS: usize> Tile<'_, K, STRI
             }
             let pixel = (top + tap_row as isize) * columns.inputs as isize + left;
             let input = x.as_ptr().wrapping_offset(pixel * channels as isize).wrapping_add(at);
-            for i in 0..(COLUMNS - 1) * STRIDE + K {
-                if EDGE && (left + i as isize) as usize >= columns.inputs {
-                    continue;
-                }
+            for_each_input!((COLUMNS - 1) * STRIDE + K, I => if !EDGE || ((left + I as isize) as usize) < columns.inputs {
                 // SAFETY: the row is one that the tap meets, and the column is inside, too.
-                let value = unsafe { target.load(input.wrapping_add(i * channels)) };
+                let value = unsafe { target.load(input.wrapping_add(I * channels)) };
                 for (column, output) in outputs.iter_mut().enumerate() {
-                    if i >= column * STRIDE && i - column * STRIDE < K {
-                        *output = target.mul_add(value, taps[i - column * STRIDE], *output);
+                    if I >= column * STRIDE && I - column * STRIDE < K {
+                        *output = target.mul_add(value, taps[I - column * STRIDE], *output);
                     }
                 }
-            }
+            });
         }
         outputs
     }

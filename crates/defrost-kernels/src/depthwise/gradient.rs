@@ -1,6 +1,8 @@
 //! The gradients of a depthwise convolution.
 
-use super::columns::{COLUMNS, tiles, with_columns};
+use std::ops::Range;
+
+use super::columns::{COLUMNS, channels_together, for_each_input, tiles, with_columns};
 use super::{Axis, Convolution, Depthwise, Strides, convolve};
 use crate::Activation;
 use crate::simd::{Partial, Routine, Simd, Step, Target, sweep};
@@ -89,13 +91,17 @@ impl Kernel<'_> {
         if whole == 0 {
             return 0;
         }
-        for row in 0..self.g.out_height {
-            for (column, columns) in tiles(self.g.out_width) {
-                let Kernel { g, x, dy, dkernel } = self;
-                let gradient = Kernel { g, x, dy, dkernel };
-                with_columns!(columns, N => {
-                    target.call(KernelTile::<K, STRIDE, N> { gradient, whole, row, column });
-                });
+        let together = channels_together(T::LANES, K * self.g.width);
+        for start in (0..whole).step_by(together) {
+            let channels = start..whole.min(start + together);
+            for row in 0..self.g.out_height {
+                for (column, columns) in tiles(self.g.out_width) {
+                    let Kernel { g, x, dy, dkernel } = self;
+                    let (gradient, channels) = (Kernel { g, x, dy, dkernel }, channels.clone());
+                    with_columns!(columns, N => {
+                        target.call(KernelTile::<K, STRIDE, N> { gradient, channels, row, column });
+                    });
+                }
             }
         }
         whole
@@ -158,7 +164,7 @@ impl Step for Kernel<'_> {
 /// The fast way: what `COLUMNS` neighbouring outputs give, a row of taps at a time in registers.
 struct KernelTile<'a, const K: usize, const STRIDE: usize, const COLUMNS: usize> {
     gradient: Kernel<'a>,
-    whole: usize,
+    channels: Range<usize>,
     row: usize,
     column: usize,
 }
@@ -170,11 +176,11 @@ impl<const K: usize, const STRIDE: usize, const COLUMNS: usize> Routine for Kern
         self.gradient.assert_consistent();
         assert!(g.kernel[1] == K && g.stride == STRIDE);
         assert!(self.row < g.out_height && self.column + COLUMNS <= g.out_width);
-        assert!(self.whole <= g.channels && self.whole.is_multiple_of(T::LANES));
+        assert!(self.channels.end <= g.channels && self.channels.len().is_multiple_of(T::LANES));
         let left = g.columns().first_input(self.column);
         let is_inside = left >= 0 && left as usize + (COLUMNS - 1) * STRIDE + K <= g.width;
-        for at in (0..self.whole).step_by(T::LANES) {
-            // SAFETY: what was asserted, and `at + LANES` ≤ `whole`.
+        for at in self.channels.clone().step_by(T::LANES) {
+            // SAFETY: what was asserted, and `at + LANES` ≤ `channels.end`.
             unsafe {
                 if is_inside {
                     self.accumulate::<T, false>(target, left, at);
@@ -212,19 +218,16 @@ impl<const K: usize, const STRIDE: usize, const COLUMNS: usize> KernelTile<'_, K
             }
             let pixel = (top + tap_row as isize) * g.width as isize + left;
             let input = x.as_ptr().wrapping_offset(pixel * channels as isize).wrapping_add(at);
-            for i in 0..(COLUMNS - 1) * STRIDE + K {
-                if EDGE && (left + i as isize) as usize >= g.width {
-                    continue;
-                }
+            for_each_input!((COLUMNS - 1) * STRIDE + K, I => if !EDGE || ((left + I as isize) as usize) < g.width {
                 // SAFETY: the row is one that the tap meets, and the column is inside, too.
-                let value = unsafe { target.load(input.wrapping_add(i * channels)) };
+                let value = unsafe { target.load(input.wrapping_add(I * channels)) };
                 for (column, &dy) in dy.iter().enumerate() {
-                    if i >= column * STRIDE && i - column * STRIDE < K {
-                        let sum = &mut sums[i - column * STRIDE];
+                    if I >= column * STRIDE && I - column * STRIDE < K {
+                        let sum = &mut sums[I - column * STRIDE];
                         *sum = target.mul_add(value, dy, *sum);
                     }
                 }
-            }
+            });
             for (i, &sum) in sums.iter().enumerate() {
                 // SAFETY: as when it was loaded.
                 unsafe { target.store(taps.wrapping_add(i * channels), sum) };

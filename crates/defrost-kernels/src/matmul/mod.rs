@@ -24,7 +24,7 @@ pub(crate) use units::TILE_STEP;
 use std::ops::Range;
 
 use crate::simd::{self, Routine, Target};
-use crate::{Activation, Bf16, Kernels};
+use crate::{Activation, Bf16, Buffer, Kernels};
 use tile::{Bf16Pairs, Layout, Multiply, Output, Seed, Singles, call_tile};
 use units::UnitProduct;
 
@@ -139,7 +139,7 @@ impl Kernels {
     ///
     /// If the shapes don't match, B was packed for another instruction set, or `accumulate` comes with anything else.
     pub fn matmul(&self, a: Matrix<'_>, b: &Packed, c: &mut [f32], epilogue: &Epilogue<'_>) {
-        self.matmul_with(a, b, c, epilogue, &mut Vec::new());
+        self.matmul_with(a, b, c, epilogue, &mut Buffer::default());
     }
 
     /// [`matmul`](Self::matmul), where B may be bf16: A is rounded into `rounded`, a buffer that grows as it must.
@@ -147,14 +147,7 @@ impl Kernels {
     /// # Panics
     ///
     /// As [`matmul`](Self::matmul); and if A is patches and B is bf16.
-    pub fn matmul_with(
-        &self,
-        a: Matrix<'_>,
-        b: &Packed,
-        c: &mut [f32],
-        epilogue: &Epilogue<'_>,
-        rounded: &mut Vec<f32>,
-    ) {
+    pub fn matmul_with(&self, a: Matrix<'_>, b: &Packed, c: &mut [f32], epilogue: &Epilogue<'_>, rounded: &mut Buffer) {
         let (m, n) = (a.rows, b.cols());
         assert!(a.is_within(), "A reaches beyond its data");
         assert_eq!(a.cols, b.rows(), "A's columns must match B's rows");
@@ -223,7 +216,7 @@ struct Bf16Product<'a> {
     b: &'a Packed,
     c: &'a mut [f32],
     epilogue: &'a Epilogue<'a>,
-    rounded: &'a mut Vec<f32>,
+    rounded: &'a mut Buffer,
 }
 
 impl Routine for Bf16Product<'_> {
@@ -239,7 +232,7 @@ impl Routine for Bf16Product<'_> {
         for rows in even(m, block_rows(depth, T::TILE_ROWS)) {
             let len = rows.len() * depth;
             if rounded.len() < len {
-                rounded.resize(len, 0.0);
+                rounded.resize(len);
             }
             round_rows(a, rows.clone(), depth, &mut rounded[..len]);
             let at = rows.start * n;

@@ -4,7 +4,7 @@ use super::tile::LINE;
 use super::units::TILE_STEP;
 use super::{Matrix, PANEL_VECTORS};
 use crate::simd::{Routine, Simd, Step, Target, sweep};
-use crate::{Bf16, Kernels};
+use crate::{Bf16, Buffer, Kernels};
 
 /// B of a product, in panels, for one instruction set's vector width.
 ///
@@ -13,7 +13,7 @@ use crate::{Bf16, Kernels};
 #[derive(Debug, Clone, Default)]
 pub struct Packed {
     /// Numbers, or the bits of two bf16 numbers each: of two neighbouring rows.
-    data: Vec<f32>,
+    data: Buffer,
     rows: usize,
     cols: usize,
     lanes: usize,
@@ -100,6 +100,11 @@ impl Packed {
         self.cols
     }
 
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.data)
+    }
+
     /// In what the product multiplies.
     pub fn precision(&self) -> Precision {
         self.precision
@@ -141,6 +146,22 @@ impl Packed {
 }
 
 impl Kernels {
+    /// Makes `out` the packed `b` with row r times `factors[r]`, as if A's columns had been multiplied by them.
+    ///
+    /// # Panics
+    ///
+    /// If there isn't one factor a row, or `b` isn't in single precision.
+    pub fn scale_packed(&self, b: &Packed, factors: &[f32], out: &mut Packed) {
+        assert_eq!(factors.len(), b.rows, "there must be one factor for each row of B");
+        assert!(b.precision == Precision::F32, "rounded weights can't be scaled");
+        (out.rows, out.cols, out.lanes) = (b.rows, b.cols, b.lanes);
+        (out.precision, out.padding) = (b.precision, b.padding);
+        if out.data.len() < b.data.len() {
+            out.data.resize(b.data.len());
+        }
+        self.call(ScaleRows { b, factors, out: &mut out.data[..b.data.len()] });
+    }
+
     /// Lays out `b` for [`Kernels::matmul`].
     ///
     /// # Panics
@@ -191,7 +212,7 @@ impl Routine for Pack<'_> {
         (out.rows, out.cols, out.lanes) = (b.rows, b.cols, T::LANES);
         let depth = out.depth();
         let step = PANEL_VECTORS * T::LANES;
-        out.data.resize(depth * (b.cols / step * step + out.padded(b.cols % step)), 0.0);
+        out.data.resize(depth * (b.cols / step * step + out.padded(b.cols % step)));
         if b.rows == 0 {
             return;
         }
@@ -230,6 +251,48 @@ impl Routine for Pack<'_> {
                     }
                 }
             }
+        }
+    }
+}
+
+struct ScaleRows<'a> {
+    b: &'a Packed,
+    factors: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl Routine for ScaleRows<'_> {
+    #[inline(always)]
+    fn run<T: Target>(self, target: T) {
+        let Self { b, factors, out } = self;
+        let mut rest = out;
+        for panel in b.panels(0, b.rows) {
+            let (to, after) = rest.split_at_mut(panel.data.len());
+            let width = panel.data.len() / b.rows.max(1);
+            for ((to, from), &factor) in
+                to.chunks_exact_mut(width.max(1)).zip(panel.data.chunks_exact(width.max(1))).zip(factors)
+            {
+                // SAFETY: the steps stay within the width, which both slices have.
+                unsafe { sweep(target, width, &mut ScaleRow { from, factor, to }) };
+            }
+            rest = after;
+        }
+    }
+}
+
+struct ScaleRow<'a> {
+    from: &'a [f32],
+    factor: f32,
+    to: &'a mut [f32],
+}
+
+impl Step for ScaleRow<'_> {
+    #[inline(always)]
+    unsafe fn step<S: Simd>(&mut self, s: S, at: usize) {
+        // SAFETY: the caller keeps the vector within both slices.
+        unsafe {
+            let scaled = s.mul(s.load(self.from.as_ptr().add(at)), s.splat(self.factor));
+            s.store(self.to.as_mut_ptr().add(at), scaled);
         }
     }
 }

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::pack::Panel;
 use super::{Block, Epilogue, Matrix, Packed, even, finish, round_rows};
-use crate::Activation;
 use crate::simd::{Routine, Simd, Step, Target, sweep};
+use crate::{Activation, Buffer};
 
 /// Pairs of bf16 numbers that the unit takes at once: A and B are padded to a multiple of it.
 pub(crate) const TILE_STEP: usize = 16;
@@ -40,7 +40,7 @@ pub(super) struct UnitProduct<'a, U> {
     pub(super) b: &'a Packed,
     pub(super) c: &'a mut [f32],
     pub(super) epilogue: &'a Epilogue<'a>,
-    pub(super) rounded: &'a mut Vec<f32>,
+    pub(super) rounded: &'a mut Buffer,
 }
 
 impl<U: MatrixUnit> Routine for UnitProduct<'_, U> {
@@ -56,7 +56,7 @@ impl<U: MatrixUnit> Routine for UnitProduct<'_, U> {
         for rows in even(m, most) {
             let len = rows.len().next_multiple_of(SIDE) * depth;
             if rounded.len() < len {
-                rounded.resize(len, 0.0);
+                rounded.resize(len);
             }
             let rounded = &mut rounded[..len];
             round_rows(a, rows.clone(), depth, rounded);
@@ -198,10 +198,10 @@ mod tests {
                 let (a, b) = (Matrix::new(&a, m, k), Matrix::new(&b, k, n));
                 let (mut expected, mut got) = (before.clone(), before.clone());
                 let packed = kernels.pack_as(b, Precision::Bf16);
-                kernels.matmul_with(a, &packed, &mut expected, &epilogue, &mut Vec::new());
+                kernels.matmul_with(a, &packed, &mut expected, &epilogue, &mut Buffer::default());
                 let mut packed = Packed::default();
                 pack(kernels, b, Precision::Bf16, Padding::Blocks, &mut packed);
-                let rounded = &mut Vec::new();
+                let rounded = &mut Buffer::default();
                 kernels.call(UnitProduct { unit: Emulated, a, b: &packed, c: &mut got, epilogue: &epilogue, rounded });
                 for (got, expected) in got.iter().zip(&expected) {
                     assert!(

@@ -35,6 +35,17 @@ pub(crate) fn matrix_unit() -> Option<impl MatrixUnit> {
     Amx::detect()
 }
 
+/// Whether Intel made this processor.
+pub(crate) fn is_intel() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let vendor = std::arch::x86_64::__cpuid(0);
+        [vendor.ebx, vendor.edx, vendor.ecx].map(u32::to_le_bytes).concat() == b"GenuineIntel"
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 /// No such unit is known for this architecture.
 #[cfg(not(target_arch = "x86_64"))]
 pub(crate) fn matrix_unit() -> Option<impl MatrixUnit> {

@@ -137,7 +137,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A tar archive of files by name.
-    fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
+    pub(crate) fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
         let mut archive = tar::Builder::new(Vec::new());
         for (name, bytes) in files {
             let mut header = tar::Header::new_gnu();

@@ -10,6 +10,7 @@ use super::split::{Member, deal, set_aside};
 use super::stored::Sample;
 use super::{DataError, DataOptions, Dataset, Fold, Validation, Warning};
 use crate::image::PerceptualHash;
+use crate::progress::Progress;
 
 impl DataOptions {
     /// Of the settings that say which pictures to validate on, at most one may be given.
@@ -35,7 +36,12 @@ impl DataOptions {
 
 impl Dataset {
     /// Gives pictures their sides, by `options`; what `earlier` lists keeps its own.
-    pub(super) fn divide(&mut self, options: &DataOptions, earlier: Option<&Earlier>) -> Result<(), DataError> {
+    pub(super) fn divide(
+        &mut self,
+        options: &DataOptions,
+        earlier: Option<&Earlier>,
+        progress: Progress<'_>,
+    ) -> Result<(), DataError> {
         if let Some(earlier) = earlier {
             self.kept = Some(earlier.kept(self));
         }
@@ -44,13 +50,13 @@ impl Dataset {
             return Ok(());
         }
         if let Some(fold) = options.fold {
-            return self.take_fold(fold, options);
+            return self.take_fold(fold, options, progress);
         }
         if let Some(earlier) = earlier {
             self.gather(|sample, side| earlier.side(&sample.content).unwrap_or(side));
         }
         if !has_validation {
-            self.draw(options, earlier)?;
+            self.draw(options, earlier, progress)?;
         } else if let Validation::Fraction(_) = options.validation {
             self.warnings.push(Warning::FractionUnused);
         }
@@ -58,12 +64,17 @@ impl Dataset {
     }
 
     /// Sets a share of the training pictures aside for validation.
-    fn draw(&mut self, options: &DataOptions, earlier: Option<&Earlier>) -> Result<(), DataError> {
+    fn draw(
+        &mut self,
+        options: &DataOptions,
+        earlier: Option<&Earlier>,
+        progress: Progress<'_>,
+    ) -> Result<(), DataError> {
         // Test pictures stay as they are, but what looks like one that an earlier split held back follows it.
         let held_back = |sample: &&Sample| earlier.is_some_and(|earlier| earlier.side(&sample.content).is_some());
         let pool: Vec<Sample> =
             self.train.iter().chain(&self.validation).chain(self.test.iter().filter(held_back)).cloned().collect();
-        let looks = looks(&pool, options.cache.as_deref());
+        let looks = looks(&pool, options.cache.as_deref(), progress)?;
         let Kin { unit, alike } = kin(&pool, &looks);
         if alike > 0 {
             self.warnings.push(Warning::Alike { pictures: alike });
@@ -87,9 +98,9 @@ impl Dataset {
     }
 
     /// Validates on one fold of what isn't test, and trains on the others.
-    fn take_fold(&mut self, fold: Fold, options: &DataOptions) -> Result<(), DataError> {
+    fn take_fold(&mut self, fold: Fold, options: &DataOptions, progress: Progress<'_>) -> Result<(), DataError> {
         let pool = [&self.train[..], &self.validation].concat();
-        let looks = looks(&pool, options.cache.as_deref());
+        let looks = looks(&pool, options.cache.as_deref(), progress)?;
         let mut folds = folds(&pool, &looks, fold.of, options.seed).into_iter();
         self.gather(|_, side| match side {
             Role::Test => side,

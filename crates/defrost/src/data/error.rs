@@ -101,6 +101,26 @@ pub enum DataError {
         /// How it was recognised.
         kind: Kind,
     },
+    /// Parquet files, but no code that reads them.
+    #[error(
+        "{} is in Parquet, which this program was built without; build it with `--features parquet`",
+        path.display()
+    )]
+    NoParquet {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// A Parquet file that isn't what it should be.
+    #[error("{}: {reason}", path.display())]
+    Parquet {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and the remedy where there is one.
+        reason: String,
+    },
+    /// The user stopped the work.
+    #[error("stopped")]
+    Cancelled,
     /// Not one picture anywhere.
     #[error(
         "{} holds no pictures; make one folder for each class and put the class's pictures into it",

@@ -26,6 +26,8 @@ pub enum Kind {
     Cifar100Python,
     /// A table of paths and labels.
     Table(TableKind),
+    /// Parquet files as Hugging Face `datasets` writes them.
+    Parquet,
     /// A folder of pictures with a table of metadata.
     Metadata,
     /// A folder of pictures with a table of metadata, in an archive.
@@ -87,6 +89,7 @@ impl fmt::Display for Kind {
             Kind::Table(TableKind::Csv) => "table, CSV",
             Kind::Table(TableKind::Tsv) => "table, TSV",
             Kind::Table(TableKind::JsonLines) => "table, JSON lines",
+            Kind::Parquet => "Parquet",
             Kind::Metadata => "pictures with a metadata table",
             Kind::MetadataInArchive => "pictures with a metadata table, archived",
         })

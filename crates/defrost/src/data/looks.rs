@@ -8,9 +8,11 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
+use super::DataError;
 use super::stored::Sample;
 use crate::fs;
 use crate::image::{Limits, PerceptualHash, decoder_name};
+use crate::progress::{Phase, Progress};
 
 /// The file's name in the cache's folder.
 const FILE: &str = "perceptual-hashes";
@@ -21,7 +23,14 @@ const MOST: usize = 1 << 20;
 
 /// The perceptual hash of each picture; `None` for one that can't be decoded. Hashes that `folder` doesn't hold are computed, in
 /// parallel, and added to it, if they can be.
-pub fn looks(samples: &[Sample], folder: Option<&Path>) -> Vec<Option<PerceptualHash>> {
+///
+/// # Errors
+/// When the user stops; what was computed is kept.
+pub fn looks(
+    samples: &[Sample],
+    folder: Option<&Path>,
+    progress: Progress<'_>,
+) -> Result<Vec<Option<PerceptualHash>>, DataError> {
     let path = folder.map(|folder| folder.join(FILE));
     let mut known = path.as_deref().map(recall).unwrap_or_default();
     let missing: BTreeMap<[u8; 32], &Sample> = samples
@@ -30,9 +39,21 @@ pub fn looks(samples: &[Sample], folder: Option<&Path>) -> Vec<Option<Perceptual
         .map(|sample| (sample.content, sample))
         .collect();
     let limits = Limits::default();
-    let hash =
-        |(content, sample): (&[u8; 32], &&Sample)| Some((*content, PerceptualHash::of(&sample.picture(&limits).ok()?)));
+    let hash = |(content, sample): (&[u8; 32], &&Sample)| {
+        if progress.cancelled() {
+            return None;
+        }
+        let picture = sample.picture(&limits);
+        progress.advance(1);
+        Some((*content, PerceptualHash::of(&picture.ok()?)))
+    };
+    if !missing.is_empty() {
+        progress.begin(Phase::Looks, missing.len() as u64, "look-alikes");
+    }
     let fresh: Vec<([u8; 32], PerceptualHash)> = missing.par_iter().filter_map(hash).collect();
+    if !missing.is_empty() {
+        progress.end();
+    }
     let learned = !fresh.is_empty();
     known.extend(fresh);
     if let Some(path) = path.filter(|_| learned) {
@@ -44,7 +65,10 @@ pub fn looks(samples: &[Sample], folder: Option<&Path>) -> Vec<Option<Perceptual
             remember(&path, &known);
         }
     }
-    samples.iter().map(|sample| known.get(&sample.content).copied()).collect()
+    match progress.cancelled() {
+        true => Err(DataError::Cancelled),
+        false => Ok(samples.iter().map(|sample| known.get(&sample.content).copied()).collect()),
+    }
 }
 
 fn header() -> Vec<u8> {
@@ -91,9 +115,10 @@ mod tests {
         draw(&photos, &Drawing { per_class: 3, size: 64, seed: 1 }).unwrap();
         let samples = open(&photos, &DataOptions::default()).unwrap().train;
         let cache = folder.path().join("cache");
-        let hashes = looks(&samples, Some(&cache));
+        let hashed = |folder: Option<&Path>| looks(&samples, folder, Progress::none()).unwrap();
+        let hashes = hashed(Some(&cache));
         assert!(hashes.iter().all(Option::is_some));
-        assert_eq!(hashes, looks(&samples, None));
+        assert_eq!(hashes, hashed(None));
         let path = cache.join(FILE);
         let good = fs::read(&path).unwrap();
         assert_eq!(recall(&path).len(), samples.len());
@@ -105,11 +130,11 @@ mod tests {
             fs::write_atomic(&path, &good[..place]).unwrap();
             assert!(recall(&path).is_empty(), "{place}");
         }
-        assert_eq!(looks(&samples, Some(&cache)), hashes);
+        assert_eq!(hashed(Some(&cache)), hashes);
         assert_eq!(fs::read(&path).unwrap(), good);
         // What is in the file is not decoded again.
         std::fs::remove_dir_all(&photos).unwrap();
-        assert_eq!(looks(&samples, Some(&cache)), hashes);
-        assert!(looks(&samples, None).iter().all(Option::is_none));
+        assert_eq!(hashed(Some(&cache)), hashes);
+        assert!(hashed(None).iter().all(Option::is_none));
     }
 }

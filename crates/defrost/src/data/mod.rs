@@ -30,6 +30,11 @@ mod looks;
 mod manifest;
 mod options;
 mod order;
+#[cfg(feature = "parquet")]
+mod parquet;
+#[cfg(not(feature = "parquet"))]
+#[path = "no_parquet.rs"]
+mod parquet;
 mod pickle;
 mod sample;
 mod split;
@@ -67,15 +72,24 @@ use form::Found;
 use stored::Candidate;
 use tree::{Folder, Tree};
 
+use crate::progress::Progress;
+
 /// Opens a data set: a folder of class folders, a folder with `train/` (and `val/`, `test/`) of class folders, a folder of
-/// pictures with `metadata.csv` (or `.jsonl`), CIFAR-10 or CIFAR-100; all of them also in a `.zip`, `.tar` or `.tar.gz`; or a
-/// table of paths and labels (`.csv`, `.tsv`, `.jsonl`). Reads every file once, in parallel.
+/// pictures with `metadata.csv` (or `.jsonl`), CIFAR-10 or CIFAR-100; all of them also in a `.zip`, `.tar` or `.tar.gz`; a table
+/// of paths and labels (`.csv`, `.tsv`, `.jsonl`); or Parquet files (where the feature `parquet` is on). Reads every file once, in parallel.
 ///
 /// # Errors
 /// When there is nothing to train on: see [`DataError`]'s variants. A picture that can't be read is only listed in
 /// [`Dataset::skipped`], unless `options.strict`.
 pub fn open(path: impl AsRef<Path>, options: &DataOptions) -> Result<Dataset, DataError> {
-    let path = path.as_ref();
+    open_watched(path.as_ref(), options, Progress::none())
+}
+
+/// As [`open`], telling `progress` while pictures are decoded to find look-alikes.
+///
+/// # Errors
+/// As [`open`], and when the user stops.
+pub fn open_watched(path: &Path, options: &DataOptions, progress: Progress<'_>) -> Result<Dataset, DataError> {
     let fraction = options.validation.fraction();
     if !(0.0 < fraction && fraction < 1.0) {
         return Err(DataError::Fraction { got: fraction });
@@ -83,7 +97,7 @@ pub fn open(path: impl AsRef<Path>, options: &DataOptions) -> Result<Dataset, Da
     options.require_one_rule()?;
     let earlier = options.split.as_deref().map(Earlier::read).transpose()?;
     let mut exclude = options.exclude.as_deref().map(Exclude::read).transpose()?;
-    let found = Found::at(path)?;
+    let found = Found::at(path, options.labels)?;
     let (name, kind) = (found.name.clone(), found.kind);
     let validation_tree = options.validation_dir.as_deref().map(Tree::open).transpose()?;
     let own_validation = options.validation_dir.is_none() && options.validation != Validation::Test;
@@ -108,7 +122,7 @@ pub fn open(path: impl AsRef<Path>, options: &DataOptions) -> Result<Dataset, Da
             dataset.require_training(table)?;
         }
     }
-    dataset.divide(options, earlier.as_ref())?;
+    dataset.divide(options, earlier.as_ref(), progress)?;
     dataset.limit(options.limit_per_class);
     dataset.warn_of_copies();
     Ok(dataset)
@@ -123,7 +137,7 @@ pub fn open(path: impl AsRef<Path>, options: &DataOptions) -> Result<Dataset, Da
 /// warning).
 pub fn open_labelled(path: impl AsRef<Path>, classes: &[String], strict: bool) -> Result<Dataset, DataError> {
     let path = path.as_ref();
-    let found = Found::at(path)?;
+    let found = Found::at(path, Labels::Fine)?;
     let (name, kind) = (found.name.clone(), found.kind);
     let listing = found.list_labelled(classes)?;
     listing.require_pictures()?;

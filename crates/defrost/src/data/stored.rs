@@ -129,6 +129,9 @@ pub(super) enum Stored {
     Member { archive: Arc<ArchiveFile>, offset: u64, length: usize },
     /// A deflated member of a zip archive, read by position.
     Deflated { archive: Arc<ArchiveFile>, offset: u64, packed: usize, length: usize, crc: u32 },
+    /// A row of a Parquet file.
+    #[cfg(feature = "parquet")]
+    Row { file: Arc<super::parquet::Pictures>, group: usize, row: usize },
     /// Named by a table, but not there.
     Absent(PathBuf),
     /// A member of a compressed archive, kept in memory.
@@ -158,6 +161,8 @@ impl Stored {
                 let inflated = inflate(archive, *offset, *packed, *length, *crc);
                 inflated.map(Cow::Owned).map_err(FsError::at("read", &archive.path))
             }
+            #[cfg(feature = "parquet")]
+            Stored::Row { file, group, row } => file.bytes(*group, *row).map(Cow::Owned),
             Stored::Absent(path) => Err(FsError::at("read", path)(io::ErrorKind::NotFound.into())),
             Stored::Memory(bytes) => Ok(Cow::Borrowed(bytes)),
             Stored::Record { batch, offset } => Ok(Cow::Borrowed(&batch[*offset..*offset + cifar::PIXELS])),

@@ -16,18 +16,18 @@ use crate::fs;
 #[derive(Debug)]
 pub(super) struct Table {
     /// The table, or the folder or archive that it lies in.
-    path: PathBuf,
-    rows: Vec<Row>,
+    pub(super) path: PathBuf,
+    pub(super) rows: Vec<Row>,
+    /// The classes in the order of their numbers, where it says that.
+    pub(super) order: Option<Vec<String>>,
 }
 
 #[derive(Debug)]
-struct Row {
-    /// Relative to the data set.
-    path: String,
-    label: String,
-    side: Role,
-    record: Record,
-    stored: Stored,
+pub(super) struct Row {
+    pub(super) label: String,
+    pub(super) side: Role,
+    /// Its label is still to be mapped.
+    pub(super) candidate: Candidate,
 }
 
 impl Table {
@@ -47,7 +47,7 @@ impl Table {
             let stored = Stored::File(folder.join(&record.path));
             rows.push(Row::new(record, label, "", None, stored));
         }
-        Ok(Table { path: path.to_owned(), rows })
+        Ok(Table { path: path.to_owned(), rows, order: None })
     }
 
     /// The tables of metadata in a tree: beside all pictures, or in its `train`, `val` and `test` folders. `None` where there
@@ -76,12 +76,15 @@ impl Table {
                 }
             }
         }
-        Ok((!rows.is_empty()).then(|| Table { path: tree.path.clone(), rows }))
+        Ok((!rows.is_empty()).then(|| Table { path: tree.path.clone(), rows, order: None }))
     }
 
-    /// The classes: by number where all are numbers, else in byte order.
+    /// The classes: in the given order, by number where all are numbers, else in byte order.
     fn classes(&self) -> Vec<&str> {
         let names: BTreeSet<&str> = self.rows.iter().map(|row| row.label.as_str()).collect();
+        if let Some(order) = &self.order {
+            return order.iter().map(String::as_str).filter(|name| names.contains(name)).collect();
+        }
         let mut names: Vec<&str> = names.into_iter().collect();
         let numbers: Option<Vec<i64>> = names.iter().map(|name| name.parse().ok()).collect();
         if let Some(numbers) = numbers {
@@ -168,11 +171,9 @@ impl Table {
     fn candidates(self, classes: &[String]) -> [Vec<Candidate>; 3] {
         let labels: BTreeMap<&str, usize> = classes.iter().map(String::as_str).zip(0..).collect();
         let mut sides = [const { Vec::new() }; 3];
-        for Row { path, label, side, record, stored } in self.rows {
+        for Row { label, side, candidate } in self.rows {
             if let Some(&label) = labels.get(label.as_str()) {
-                let Record { group, weight, line, .. } = record;
-                let candidate = Candidate { group, weight, line: Some(line), ..Candidate::new(path, label, stored) };
-                sides[side as usize].push(candidate);
+                sides[side as usize].push(Candidate { label, ..candidate });
             }
         }
         sides.iter_mut().for_each(|side| side.sort_by(|a, b| a.path.cmp(&b.path)));
@@ -186,7 +187,10 @@ impl Row {
     fn new(record: Record, label: String, folder: &str, side: Option<Role>, stored: Stored) -> Row {
         let first = record.path.split_once('/').and_then(|(first, _)| Role::of(first));
         let side = record.side.or(side).or(first).unwrap_or(Role::Train);
-        Row { path: joined(folder, &record.path), label, side, record, stored }
+        let Record { path, group, weight, line, .. } = record;
+        let candidate =
+            Candidate { group, weight, line: Some(line), ..Candidate::new(joined(folder, &path), 0, stored) };
+        Row { label, side, candidate }
     }
 }
 

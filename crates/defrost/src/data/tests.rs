@@ -483,6 +483,32 @@ fn side_of<'a>(data: &'a Dataset, path: &str) -> &'a str {
 }
 
 #[test]
+fn every_form_is_the_same_data_set() {
+    let set = Set::new().fill(0, &[("set/a", 6), ("set/b", 6)]);
+    let at = |name: &str| set.path().join(name);
+    let folders = open(at("set"), &DataOptions::default()).unwrap();
+    let mut members: Vec<(String, Vec<u8>)> = Vec::new();
+    let mut table = "path,label\n".to_owned();
+    for (number, name) in (0..12)
+        .map(|number| (number, ["a", "b"][number / 6]))
+        .map(|(n, class)| (n, format!("{class}/{:03}.png", n % 6)))
+    {
+        table.push_str(&format!("set/{name},{}\n", &name[..1]));
+        members.push((name, picture(number as u32)));
+    }
+    set.write("table.csv", table.as_bytes());
+    set.write("table.tsv", table.replace(',', "\t").as_bytes());
+    let members: Vec<(&str, &[u8])> = members.iter().map(|(name, bytes)| (name.as_str(), bytes.as_slice())).collect();
+    set.write("set.zip", &zip::tests::zip_of(&members, ::zip::CompressionMethod::Deflated));
+    set.write("set.tar", &archive::tests::tar_of(&members));
+    let forms = ["table.csv", "table.tsv", "set.zip", "set.tar"];
+    for form in forms {
+        let data = open(at(form), &DataOptions::default()).unwrap();
+        assert_eq!((data.fingerprint(), data.warnings.len()), (folders.fingerprint(), 0), "{form}");
+    }
+}
+
+#[test]
 fn look_alikes_stay_on_one_side() {
     let set = Set::new().fill(0, &[("a", 20), ("b", 20)]);
     for number in 0..20 {

@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::archive::{self, Packing};
+use super::folder::joined;
 use super::stored::Stored;
 use super::{DataError, cifar, manifest};
 use crate::error::nearest;
@@ -18,6 +19,11 @@ const DEEPEST: usize = 64;
 
 /// Names that a system makes for itself, besides those that begin with a dot.
 const LITTER: [&str; 4] = ["__MACOSX", "Thumbs.db", "desktop.ini", "@eaDir"];
+
+/// Whether a file's name is that of a Parquet file.
+pub(super) fn is_parquet(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|ending| ending.eq_ignore_ascii_case("parquet"))
+}
 
 /// One level of the tree. Names are in byte order.
 #[derive(Debug, Default)]
@@ -35,13 +41,21 @@ impl Folder {
         self.files.keys().filter(|name| is_picture_name(Path::new(name))).count()
     }
 
+    /// The Parquet files here and below, with their paths.
+    pub(super) fn parquet_files(&self, folder: &str) -> Vec<String> {
+        let here = self.files.keys().filter(|name| is_parquet(name)).map(|name| joined(folder, name));
+        let below = self.folders.iter().flat_map(|(name, below)| below.parquet_files(&joined(folder, name)));
+        here.chain(below).collect()
+    }
+
     /// How many pictures lie here and below.
     pub(super) fn pictures(&self) -> usize {
         self.pictures_here() + self.folders.values().map(Folder::pictures).sum::<usize>()
     }
 
     pub(super) fn insert(&mut self, name: &str, stored: impl FnOnce() -> io::Result<Stored>) -> io::Result<()> {
-        if is_picture_name(Path::new(name)) || cifar::is_member(name) || manifest::is_metadata(name) {
+        if is_picture_name(Path::new(name)) || cifar::is_member(name) || manifest::is_metadata(name) || is_parquet(name)
+        {
             self.files.insert(name.to_owned(), stored()?);
         } else {
             self.others += 1;

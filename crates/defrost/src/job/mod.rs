@@ -23,7 +23,7 @@ use crate::cost::{self, Estimate, PictureCost, StageCost};
 use crate::data::{self, DataError, DataOptions, Dataset, Shuffle};
 use crate::doctor::DoctorError;
 use crate::evaluate::Evaluation;
-use crate::exec::cpu::{BatchNormMode, Bf16, Engine};
+use crate::exec::cpu::{BatchNormMode, Engine};
 use crate::features::{Cache, FeaturesError, Pictures, Rendering, Side};
 use crate::fs::FsError;
 use crate::graph::{Cut, CutError};
@@ -77,7 +77,7 @@ pub enum JobError {
     #[error("`weights` {} has backbone {found}, but the recipe asks for {expected}; set `backbone = \"{found}\"`", path.display())]
     OtherBackbone { path: PathBuf, expected: &'static str, found: String },
     #[error(
-        "`precision` is \"bf16\", but this processor does not multiply such numbers (AVX512-BF16 or AMX); use \"f32\""
+        "`precision` is \"bf16\", but this processor multiplies such numbers no faster than single precision (that takes AMX, or AVX512-BF16 by AMD); use \"f32\""
     )]
     Precision,
     #[error(
@@ -96,6 +96,7 @@ impl JobError {
         matches!(
             self,
             JobError::Train(TrainError::Cancelled | TrainError::Features(FeaturesError::Cancelled))
+                | JobError::Data(DataError::Cancelled)
                 | JobError::Doctor(DoctorError::Cancelled)
         )
     }
@@ -175,14 +176,14 @@ impl Job {
         environment: &Environment<'_>,
         progress: Progress<'_>,
     ) -> Result<Job, JobError> {
-        if recipe.precision == Precision::Bf16 && recipe.precision.engine().kernels.bf16() == Bf16::Emulated {
+        if recipe.precision == Precision::Bf16 && !recipe.precision.engine().kernels.bf16_pays() {
             return Err(JobError::Precision);
         }
         let mut recipe = recipe.resolved();
         let path = recipe.data.path.clone().ok_or(JobError::NoData)?;
         let backbone = backbone::find(&recipe.backbone)?;
         let cache = (environment.features.budget > 0).then(|| environment.features.folder.clone());
-        let data = data::open(&path, &DataOptions { cache, ..options.clone() })?;
+        let data = data::open_watched(&path, &DataOptions { cache, ..options.clone() }, progress)?;
         let strict = options.strict;
         let input_size = *recipe.input_size.get_or_insert(backbone.input_size);
         // A list of class weights of another length is a mistake now; which pictures count is known after the trunk pass.

@@ -1,6 +1,6 @@
 //! One layer of the tail over one shard, backward: to its input and to its parameters.
 
-use defrost_kernels::{Activation as KernelActivation, Epilogue, Matrix, Precision};
+use defrost_kernels::{Activation as KernelActivation, Buffer, Epilogue, Matrix, Precision};
 
 use super::kernel_activation;
 use super::patches::Patches;
@@ -128,7 +128,7 @@ impl Context<'_> {
                 }
             }
             Op::Dropout { .. } => {
-                for (dy, factor) in dy.iter_mut().zip(&shard.inner[at]) {
+                for (dy, factor) in dy.iter_mut().zip(&*shard.inner[at]) {
                     *dy *= factor;
                 }
                 shard.arrive(input, dy, k);
@@ -193,7 +193,7 @@ impl Context<'_> {
         if unit.passes_gradient[0] {
             let input_len = shard.values[input].len();
             let mut dx = shard.zeros(input_len);
-            shard.patches.resize(dy.rows * shape.patch_len(), 0.0);
+            shard.patches.resize(dy.rows * shape.patch_len());
             k.matmul(dy, &unit.kernel_transposed, &mut shard.patches, &Epilogue::default());
             let patches = shard.patches.chunks_exact(shape.rows() * shape.patch_len());
             for (patches, dx) in patches.zip(dx.chunks_exact_mut(input_len / samples)) {
@@ -243,7 +243,7 @@ impl Context<'_> {
         let trains = unit.trainable("kernel");
         let passes = unit.passes_gradient[0];
         let mut strip = std::mem::take(&mut shard.strip);
-        strip.resize(strips::by_inputs(shape).map(|strip| strip.inputs.len() * row).max().unwrap_or(0), 0.0);
+        strip.resize(strips::by_inputs(shape).map(|strip| strip.inputs.len() * row).max().unwrap_or(0));
         let mut dkernel = shard.zeros(kernel.len());
         let (mut sum, mut dot) = (shard.zeros(scale.len()), shard.zeros(scale.len()));
         let mut dx = shard.buffer(if passes { samples * input_len } else { 0 });
@@ -273,7 +273,7 @@ impl Context<'_> {
     }
 
     /// Gradients of `y = f(x · scale + shift)`, a BatchNorm by moving statistics and the activation after it.
-    fn normalization_gradients(&self, normalization: &Normalization, shard: &mut Shard, mut dy: Vec<f32>) {
+    fn normalization_gradients(&self, normalization: &Normalization, shard: &mut Shard, mut dy: Buffer) {
         let Normalization { input, scale, shift, activation, .. } = normalization;
         let (mut sum, mut dot) = (shard.zeros(scale.len()), shard.zeros(scale.len()));
         let x = &shard.values[*input];
@@ -284,13 +284,7 @@ impl Context<'_> {
     /// Takes `Σ dz`, `Σ dz·x` and `dx` of a BatchNorm.
     ///
     /// With `x̂ = (x − mean) / σ`: `dβ = Σ dz`, `dγ = Σ dz · x̂ = (Σ dz·x − mean · Σ dz) / σ`, `dx = dz · γ / σ`.
-    fn end_normalization(
-        &self,
-        normalization: &Normalization,
-        shard: &mut Shard,
-        [sum, dot]: [Vec<f32>; 2],
-        dx: Vec<f32>,
-    ) {
+    fn end_normalization(&self, normalization: &Normalization, shard: &mut Shard, [sum, dot]: [Buffer; 2], dx: Buffer) {
         let Normalization { index, input, passes_gradient, trainable, .. } = normalization;
         let layer = &self.graph.layers()[*index];
         if let (Some([gamma, beta]), Op::BatchNorm { epsilon, .. }) = (trainable, &layer.op) {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use defrost_kernels::{Activation as KernelActivation, Depthwise, Epilogue, Kernels, Matrix};
+use defrost_kernels::{Activation as KernelActivation, Buffer, Depthwise, Epilogue, Kernels, Matrix};
 
 use super::kernel_activation;
 use super::patches::Patches;
@@ -24,7 +24,7 @@ impl Context<'_> {
         let len = layer.output_shape.iter().product::<usize>();
         let channels = layer.output_shape.last().copied().unwrap_or(1);
         let mut y = std::mem::take(&mut shard.values[at]);
-        y.resize(samples * len, 0.0);
+        y.resize(samples * len);
         let mut inner = std::mem::take(&mut shard.inner[at]);
         let normalization = unit.normalization.as_ref().filter(|_| moments.is_none());
         let x = &shard.values[normalization.map_or(unit.inputs[0], |normalization| normalization.input)];
@@ -85,7 +85,7 @@ impl Context<'_> {
                         k.depthwise(shape, x, kernel, None, KernelActivation::Linear, y, None);
                     }),
                     Some(normalization) => {
-                        shard.strip.resize(strips::strip_len(shape), 0.0);
+                        shard.strip.resize(strips::strip_len(shape));
                         let strip = &mut shard.strip;
                         pictures.for_each(|(x, y)| normalized_depthwise(k, normalization, shape, x, kernel, strip, y));
                     }
@@ -126,22 +126,22 @@ impl Context<'_> {
             }
             Op::Dropout { rate, per_sample } => {
                 y.copy_from_slice(x);
-                inner.clear();
+                inner.resize(0);
                 if let Mode::Training { seed, step, stochastic_depth } = self.mode
                     && *rate > 0.0
                     && (stochastic_depth || !per_sample)
                 {
-                    for sample in shard.first..shard.first + samples {
+                    inner.resize(y.len());
+                    for (sample, factors) in (shard.first..).zip(inner.chunks_exact_mut(len)) {
                         let mut stream = Stream::new(seed, &layer.name, &[step, sample as u64]);
                         let mut factor = || if stream.uniform() < *rate { 0.0 } else { 1.0 / (1.0 - rate) };
                         if *per_sample {
-                            let factor = factor();
-                            inner.extend(std::iter::repeat_n(factor, len));
+                            factors.fill(factor());
                         } else {
-                            inner.extend((0..len).map(|_| factor()));
+                            factors.fill_with(factor);
                         }
                     }
-                    for (y, factor) in y.iter_mut().zip(&inner) {
+                    for (y, factor) in y.iter_mut().zip(&*inner) {
                         *y *= factor;
                     }
                 }
@@ -186,11 +186,12 @@ fn copy_and_change(x: &[f32], y: &mut [f32], channels: usize, change: impl Fn(&m
 }
 
 /// Applies the activation that a product ends with; keeps what it was applied to.
-fn finish(activation: Activation, k: Kernels, y: &mut [f32], inner: &mut Vec<f32>) {
+fn finish(activation: Activation, k: Kernels, y: &mut [f32], inner: &mut Buffer) {
     let activation = kernel_activation(activation);
-    inner.clear();
-    if activation != KernelActivation::Linear {
-        inner.extend_from_slice(y);
+    if activation == KernelActivation::Linear {
+        inner.resize(0);
+    } else {
+        inner.assign(y);
         k.activate(activation, y);
     }
 }

@@ -1,6 +1,6 @@
 //! A convolution as a matrix product: each output position's patch of the picture becomes a row.
 
-use defrost_kernels::{Depthwise, Matrix};
+use defrost_kernels::{Buffer, Depthwise, Matrix};
 
 use crate::graph::{Graph, Layer, Op, conv_padding};
 
@@ -130,9 +130,9 @@ impl Patches {
     }
 
     /// Gathers the patches of several pictures, one after the other.
-    pub(super) fn gather_all(&self, x: &[f32], samples: usize, patches: &mut Vec<f32>) {
+    pub(super) fn gather_all(&self, x: &[f32], samples: usize, patches: &mut Buffer) {
         let per_sample = self.rows() * self.patch_len();
-        patches.resize(samples * per_sample, 0.0);
+        patches.resize(samples * per_sample);
         for (x, patches) in x.chunks_exact(x.len() / samples).zip(patches.chunks_exact_mut(per_sample)) {
             self.gather(x, patches);
         }

@@ -1,6 +1,6 @@
 //! The steps of a frozen program and the slots that hold their values: everything is decided before the first picture.
 
-use defrost_kernels::{Activation, Depthwise, Packed};
+use defrost_kernels::{Activation, Buffer, Depthwise, Packed};
 
 use super::patches::Patches;
 use super::program::StepInfo;
@@ -25,6 +25,8 @@ pub(super) struct Step {
     pub(super) output: usize,
     /// A second operand: the skip connection of a convolution or an addition, the gate of a multiplication.
     pub(super) other: Option<Place>,
+    /// What the channels of a product's input are multiplied by: its weights take that over, which are fewer than the inputs.
+    pub(super) gate: Option<Place>,
     /// Where a depthwise step leaves the means of its channels, for the squeeze-excite that follows.
     pub(super) means: Option<usize>,
     /// Length of the output.
@@ -38,7 +40,10 @@ impl Step {
     pub(super) fn info(&self) -> StepInfo {
         let (what, input, weights) = match &self.kind {
             Kind::Affine { scale, .. } => ("scale and shift".to_owned(), self.len, 2 * scale.len()),
-            Kind::Product(product) => (product.describe(), product.patches.input_len(), product.weights_len()),
+            Kind::Product(product) => {
+                let gated = if self.gate.is_some() { "gated " } else { "" };
+                (gated.to_owned() + &product.describe(), product.patches.input_len(), product.weights_len())
+            }
             Kind::Depthwise(convolution) => {
                 let g = &convolution.shape;
                 (convolution.describe(), g.height * g.width * g.channels, convolution.kernel.len() + g.channels)
@@ -124,8 +129,8 @@ impl Product {
 pub(super) struct DepthwiseConvolution {
     pub(super) shape: Depthwise,
     /// `(h, w, channels)`
-    pub(super) kernel: Vec<f32>,
-    pub(super) bias: Vec<f32>,
+    pub(super) kernel: Buffer,
+    pub(super) bias: Buffer,
     pub(super) activation: Activation,
 }
 
@@ -149,6 +154,18 @@ pub(super) struct Plan {
     pub(super) input_len: usize,
     pub(super) output: Place,
     pub(super) output_len: usize,
+}
+
+impl Plan {
+    /// The largest weights that a gate is multiplied into.
+    pub(super) fn largest_gated(&self) -> Packed {
+        let gated = self.steps.iter().filter(|step| step.gate.is_some());
+        let weights = gated.filter_map(|step| match &step.kind {
+            Kind::Product(product) => Some(&product.weights),
+            _ => None,
+        });
+        weights.max_by_key(|weights| weights.bytes()).cloned().unwrap_or_default()
+    }
 }
 
 /// Hands out slots and takes them back when their value was read for the last time.

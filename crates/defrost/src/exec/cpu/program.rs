@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use defrost_kernels::{Depthwise, Epilogue, Kernels, Matrix};
+use defrost_kernels::{Buffer, Depthwise, Epilogue, Kernels, Matrix, Packed};
 
 use super::plan::{DepthwiseConvolution, Kind, Place, Plan, Product, Step};
 use super::strips::{self, Strip};
@@ -22,17 +22,19 @@ pub struct Program {
 /// The buffers of one thread.
 #[derive(Debug, Clone)]
 pub struct Arena {
-    slots: Vec<Vec<f32>>,
-    padded: Vec<f32>,
-    rounded: Vec<f32>,
-    strip: Vec<f32>,
+    slots: Vec<Buffer>,
+    padded: Buffer,
+    rounded: Buffer,
+    strip: Buffer,
+    /// Weights that a gate was multiplied into.
+    gated: Packed,
 }
 
 impl Arena {
     /// Bytes that it holds.
     pub fn bytes(&self) -> usize {
-        let slots: usize = self.slots.iter().map(Vec::len).sum();
-        (slots + self.padded.len() + self.rounded.len() + self.strip.len()) * size_of::<f32>()
+        let slots: usize = self.slots.iter().map(|slot| slot.len()).sum();
+        (slots + self.padded.len() + self.rounded.len() + self.strip.len()) * size_of::<f32>() + self.gated.bytes()
     }
 }
 
@@ -75,8 +77,14 @@ impl Program {
 
     /// Buffers for one thread.
     pub fn arena(&self) -> Arena {
-        let slots = self.plan.slots.iter().map(|&len| vec![0.0; len]).collect();
-        Arena { slots, padded: vec![0.0; self.plan.padded], rounded: Vec::new(), strip: vec![0.0; self.plan.strip] }
+        let slots = self.plan.slots.iter().map(|&len| Buffer::zeros(len)).collect();
+        Arena {
+            slots,
+            padded: Buffer::zeros(self.plan.padded),
+            rounded: Buffer::default(),
+            strip: Buffer::zeros(self.plan.strip),
+            gated: self.plan.largest_gated(),
+        }
     }
 
     /// Computes `output` from `input`.
@@ -122,8 +130,14 @@ impl Program {
             Kind::Product(product) => {
                 let residual = step.other.map(|_| &other[..step.len]);
                 let x = padded(product, x, &mut arena.padded);
+                let mut weights = &product.weights;
+                if let Some(gate) = step.gate {
+                    let factors = &read(gate, input, &arena.slots)[..weights.rows()];
+                    k.scale_packed(weights, factors, &mut arena.gated);
+                    weights = &arena.gated;
+                }
                 let rows = 0..product.patches.out_height;
-                self.product_rows(product, x, rows, residual, &mut arena.rounded, y);
+                self.product_rows(product, weights, x, rows, residual, &mut arena.rounded, y);
             }
             Kind::Depthwise(depthwise) => {
                 let x = &x[..depthwise.shape.height * depthwise.shape.width * depthwise.shape.channels];
@@ -137,7 +151,8 @@ impl Program {
                 let g = &second.shape;
                 let out_row = g.out_width * g.channels;
                 let Arena { strip, rounded, .. } = arena;
-                let make = |rows, strip: &mut [f32]| self.product_rows(first, x, rows, None, rounded, strip);
+                let make =
+                    |rows, strip: &mut [f32]| self.product_rows(first, &first.weights, x, rows, None, rounded, strip);
                 strips::walk(g, strip, make, |Strip { outputs, window, .. }, strip| {
                     let y = &mut y[outputs.start * out_row..outputs.end * out_row];
                     self.depthwise_rows(second, window, strip, y, sums.as_deref_mut());
@@ -182,13 +197,14 @@ impl Program {
     fn product_rows(
         &self,
         product: &Product,
+        weights: &Packed,
         x: &[f32],
         rows: Range<usize>,
         residual: Option<&[f32]>,
-        rounded: &mut Vec<f32>,
+        rounded: &mut Buffer,
         y: &mut [f32],
     ) {
-        let Product { patches: shape, weights, bias, activation } = product;
+        let Product { patches: shape, bias, activation, .. } = product;
         let epilogue = |residual| Epilogue { bias: Some(bias), activation: *activation, residual, accumulate: false };
         if shape.is_pointwise() {
             let positions = rows.len() * shape.width;
@@ -228,7 +244,7 @@ fn padded<'a>(product: &Product, x: &'a [f32], buffer: &'a mut [f32]) -> &'a [f3
 }
 
 /// The sums of a squeeze, at zero.
-fn begin_means(means: &mut Option<Vec<f32>>, channels: usize) -> Option<&mut [f32]> {
+fn begin_means(means: &mut Option<Buffer>, channels: usize) -> Option<&mut [f32]> {
     let sums = &mut means.as_mut()?[..channels];
     sums.fill(0.0);
     Some(sums)
@@ -240,7 +256,7 @@ fn finish_means(sums: Option<&mut [f32]>, shape: &Depthwise) {
     sums.into_iter().flatten().for_each(|sum| *sum /= count);
 }
 
-fn read<'a>(place: Place, input: &'a [f32], slots: &'a [Vec<f32>]) -> &'a [f32] {
+fn read<'a>(place: Place, input: &'a [f32], slots: &'a [Buffer]) -> &'a [f32] {
     match place {
         Place::Input => input,
         Place::Slot(slot) => &slots[slot],

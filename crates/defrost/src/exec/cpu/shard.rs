@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use defrost_kernels::{Kernels, Packed};
+use defrost_kernels::{Buffer, Kernels, Packed};
 
 use crate::graph::{Graph, Layer};
 use crate::tensor::Params;
@@ -16,47 +16,47 @@ pub(super) struct Shard {
     /// Number of its first picture in the batch.
     pub(super) first: usize,
     /// Each layer's output: `samples` times its length.
-    pub(super) values: Vec<Vec<f32>>,
+    pub(super) values: Vec<Buffer>,
     /// What a fused activation was applied to; for dropout, the factors.
-    pub(super) inner: Vec<Vec<f32>>,
+    pub(super) inner: Vec<Buffer>,
     /// Gradient by each layer's output; empty where none has arrived.
-    pub(super) gradients: Vec<Vec<f32>>,
+    pub(super) gradients: Vec<Buffer>,
     /// Of the parameters that train, by their number in the tail.
     pub(super) parameter_gradients: Vec<Vec<f32>>,
     /// Which of them hold nothing yet.
     untouched: Vec<bool>,
     pub(super) packed: Packed,
-    pub(super) rounded: Vec<f32>,
-    pub(super) patches: Vec<f32>,
+    pub(super) rounded: Buffer,
+    pub(super) patches: Buffer,
     /// A strip of a value that is stored nowhere.
-    pub(super) strip: Vec<f32>,
+    pub(super) strip: Buffer,
     /// Buffers that wait to be used again, by their length: the same lengths come back in every step.
-    spare: BTreeMap<usize, Vec<Vec<f32>>>,
+    spare: BTreeMap<usize, Vec<Buffer>>,
 }
 
 impl Shard {
     /// Makes room for `layers` layers; old values are left to be overwritten.
     pub(super) fn begin(&mut self, pictures: Range<usize>, layers: usize) {
         (self.samples, self.first) = (pictures.len(), pictures.start);
-        self.values.resize_with(layers, Vec::new);
-        self.inner.resize_with(layers, Vec::new);
-        self.gradients.resize_with(layers, Vec::new);
+        self.values.resize_with(layers, Buffer::default);
+        self.inner.resize_with(layers, Buffer::default);
+        self.gradients.resize_with(layers, Buffer::default);
     }
 
     /// A buffer of `len` with any content.
-    pub(super) fn buffer(&mut self, len: usize) -> Vec<f32> {
-        self.spare.get_mut(&len).and_then(Vec::pop).unwrap_or_else(|| vec![0.0; len])
+    pub(super) fn buffer(&mut self, len: usize) -> Buffer {
+        self.spare.get_mut(&len).and_then(Vec::pop).unwrap_or_else(|| Buffer::zeros(len))
     }
 
     /// A buffer of `len` zeros.
-    pub(super) fn zeros(&mut self, len: usize) -> Vec<f32> {
+    pub(super) fn zeros(&mut self, len: usize) -> Buffer {
         let mut buffer = self.buffer(len);
         buffer.fill(0.0);
         buffer
     }
 
     /// Keeps a buffer for later.
-    pub(super) fn keep(&mut self, buffer: Vec<f32>) {
+    pub(super) fn keep(&mut self, buffer: Buffer) {
         if !buffer.is_empty() {
             self.spare.entry(buffer.len()).or_default().push(buffer);
         }
@@ -91,7 +91,7 @@ impl Shard {
     }
 
     /// Adds `gradient` to what has arrived at layer `at`.
-    pub(super) fn arrive(&mut self, at: usize, gradient: Vec<f32>, kernels: Kernels) {
+    pub(super) fn arrive(&mut self, at: usize, gradient: Buffer, kernels: Kernels) {
         if self.gradients[at].is_empty() {
             let old = std::mem::replace(&mut self.gradients[at], gradient);
             self.keep(old);

@@ -212,8 +212,7 @@ impl Tail {
     /// Copies the shard's rows into its first value.
     pub(super) fn load(&self, shard: &mut Shard, rows: &[f32]) {
         let own = &rows[shard.first * self.tap_len..][..shard.samples * self.tap_len];
-        shard.values[0].clear();
-        shard.values[0].extend_from_slice(own);
+        shard.values[0].assign(own);
     }
 
     /// Adds the logits and losses of the pictures under way; the gradient by the logits arrives at the last layer.

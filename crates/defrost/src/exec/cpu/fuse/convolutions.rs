@@ -1,6 +1,6 @@
 //! Convolutions with what is folded into them: BatchNorm, activation, skip connection, padding, and the squeeze's mean.
 
-use defrost_kernels::{Depthwise, Matrix, Precision};
+use defrost_kernels::{Buffer, Depthwise, Matrix, Precision};
 
 use super::{Fuser, batch_norm_affine, narrow};
 use crate::exec::cpu::kernel_activation;
@@ -106,13 +106,30 @@ impl Fuser<'_> {
         }
         let product = Product { patches, weights, bias, activation: kernel_activation(activation) };
         match self.following_depthwise(last) {
-            Some((depthwise, pad)) if skip.is_none() && self.len(last) * size_of::<f32>() > STRIPPED_BYTES => {
+            Some((depthwise, pad))
+                if skip.is_none()
+                    && self.gates[layer.inputs[0]].is_none()
+                    && self.len(last) * size_of::<f32>() > STRIPPED_BYTES =>
+            {
                 self.strips(index, last, product, depthwise, pad);
             }
             _ => {
                 self.step(index, last, Kind::Product(product), skip);
+                if let (Some(gate), Some(step)) = (self.gates[layer.inputs[0]], self.steps.last_mut()) {
+                    step.gate = Some(self.places[gate].unwrap_or(Place::Input));
+                    self.read(gate);
+                }
             }
         }
+    }
+
+    /// Whether `index` multiplies a gate into its weights: it has fewer of them than inputs, and they are not rounded.
+    pub(super) fn takes_gate(&self, index: LayerIndex) -> bool {
+        let layer = self.layer(index);
+        let [height, width, filters] = layer.output_shape[..] else { return false };
+        matches!(layer.op, Op::Conv2D { kernel: [1, 1], stride: 1, .. })
+            && filters < height * width
+            && self.engine.precision == Precision::F32
     }
 
     /// The depthwise convolution that is the only reader of `index`, and the padding between them.
@@ -190,7 +207,7 @@ impl Fuser<'_> {
             .collect();
         self.absorb(&layers);
         let activation = kernel_activation(activation);
-        (DepthwiseConvolution { shape, kernel, bias: narrow(&shift), activation }, last)
+        (DepthwiseConvolution { shape, kernel, bias: Buffer::from(&narrow(&shift)[..]), activation }, last)
     }
 
     /// A step from layer `first` that ends in a depthwise convolution whose value is that of layer `last`.

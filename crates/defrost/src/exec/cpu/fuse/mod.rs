@@ -79,6 +79,8 @@ struct Fuser<'a> {
     owners: Vec<LayerIndex>,
     /// `[top, left]` of zeros that the reader must imagine around the value.
     pads: Vec<Option<[usize; 4]>>,
+    /// What the reader must multiply the value's channels by.
+    gates: Vec<Option<LayerIndex>>,
     steps: Vec<Step>,
     pool: SlotPool,
     /// Lengths of the two scratches.
@@ -99,9 +101,9 @@ impl<'a> Fuser<'a> {
         let mut places = vec![None; graph.len()];
         places[from] = Some(Place::Input);
         let owners = (0..graph.len()).collect();
-        let pads = vec![None; graph.len()];
+        let (pads, gates) = (vec![None; graph.len()], vec![None; graph.len()]);
         let (steps, pool, padded, strip) = Default::default();
-        Fuser { graph, params, engine, to, readers, pending, places, owners, pads, steps, pool, padded, strip }
+        Fuser { graph, params, engine, to, readers, pending, places, owners, pads, gates, steps, pool, padded, strip }
     }
 
     fn layer(&self, index: LayerIndex) -> &'a Layer {
@@ -210,6 +212,10 @@ impl<'a> Fuser<'a> {
                 let shape = &self.layer(input).output_shape;
                 self.step(index, index, Kind::Pool { positions: shape[0] * shape[1], channels: shape[2] }, None);
             }
+            Op::Multiply if self.sole_reader(index).is_some_and(|reader| self.takes_gate(reader)) => {
+                self.share(index, input);
+                self.gates[index] = Some(layer.inputs[1]);
+            }
             Op::Multiply => {
                 let kind = Kind::Multiply { channels: layer.output_shape[2] };
                 self.step(index, index, kind, Some(layer.inputs[1]));
@@ -239,6 +245,7 @@ impl<'a> Fuser<'a> {
             input: input_place,
             output,
             other: other_place,
+            gate: None,
             means: None,
             len: self.len(last),
             multiply_adds,
