@@ -241,7 +241,8 @@ fn swaps(source: &Path, folder: &Path, seed: u64) -> Outcome {
     let classes = classes(source)?;
     let mut copy = Copy::new(source, folder, seed)?;
     let count = (SWAPPED * copy.unused.len() as f64).round() as usize;
-    for name in copy.unused[..count].to_vec() {
+    let names: Vec<String> = copy.unused.drain(..count).collect();
+    for name in names {
         let wrong = renamed(&name, None, Some(&another_class(&name, &mut copy.stream, &classes)), "swapped");
         std::fs::rename(copy.folder.join(&name), copy.folder.join(&wrong))?;
         copy.plant("label changed", &["label_error"], &[&wrong]);

@@ -175,7 +175,7 @@ impl<const K: usize, const STRIDE: usize, const COLUMNS: usize> Tile<'_, K, STRI
                 // SAFETY: the row is one that the tap meets, and the column is inside, too.
                 let value = unsafe { target.load(input.wrapping_add(I * channels)) };
                 for (column, output) in outputs.iter_mut().enumerate() {
-                    if I >= column * STRIDE && I - column * STRIDE < K {
+                    if (column * STRIDE..column * STRIDE + K).contains(&I) {
                         *output = target.mul_add(value, taps[I - column * STRIDE], *output);
                     }
                 }

@@ -222,7 +222,7 @@ impl<const K: usize, const STRIDE: usize, const COLUMNS: usize> KernelTile<'_, K
                 // SAFETY: the row is one that the tap meets, and the column is inside, too.
                 let value = unsafe { target.load(input.wrapping_add(I * channels)) };
                 for (column, &dy) in dy.iter().enumerate() {
-                    if I >= column * STRIDE && I - column * STRIDE < K {
+                    if (column * STRIDE..column * STRIDE + K).contains(&I) {
                         let sum = &mut sums[I - column * STRIDE];
                         *sum = target.mul_add(value, dy, *sum);
                     }

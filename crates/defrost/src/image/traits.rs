@@ -76,9 +76,9 @@ fn gif_frames(bytes: &[u8]) -> Option<usize> {
     let mut at = 13 + table(*bytes.get(10)?);
     let mut frames = 0;
     while frames < 2 {
-        match bytes.get(at)? {
-            &EXTENSION => at = sub_blocks(at + 2)?,
-            &FRAME => {
+        match *bytes.get(at)? {
+            EXTENSION => at = sub_blocks(at + 2)?,
+            FRAME => {
                 frames += 1;
                 // The descriptor, its table, the code size, then the coded pixels.
                 at = sub_blocks(at + 10 + table(*bytes.get(at + 9)?) + 1)?;

@@ -194,6 +194,7 @@ impl Program {
     }
 
     /// Some output rows of a convolution; `x` is its whole input, padded if it isn't pointwise.
+    #[expect(clippy::too_many_arguments, reason = "the operands of one fused operation")]
     fn product_rows(
         &self,
         product: &Product,
