@@ -1,4 +1,4 @@
-//! Pictures of every format.
+//! Pictures of every format: headers, coded pixels, decoding.
 #![no_main]
 
 use defrost::image::{self, Limits};
@@ -7,5 +7,7 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let limits = Limits { max_pixels: 1 << 20, ..Limits::default() };
     let _ = image::probe(bytes);
+    let _ = image::inspect(bytes);
+    let _ = image::damage(bytes);
     let _ = image::decode(bytes, &limits);
 });

@@ -149,8 +149,8 @@ fn tell(args: &args::Doctor, diagnosis: &Diagnosis, terminal: &Terminal) {
     let rows: Vec<Vec<String>> = std::iter::once(words.finding_headings().to_vec())
         .chain(counts.iter().map(|count| {
             let left_out: usize = diagnosis.of_kind(count.kind).map(|finding| finding.leave_out.len()).sum();
-            let number = |count: usize| if count == 0 { String::new() } else { count.to_string() };
-            vec![lang.kind(count.kind).to_owned(), count.findings.to_string(), number(count.pictures), number(left_out)]
+            let numbers = [count.findings, count.pictures, left_out].map(|number| number.to_string());
+            [&[lang.kind(count.kind).to_owned()][..], &numbers].concat()
         }))
         .collect();
     terminal.say(format!("\n{}", columns(&rows)));

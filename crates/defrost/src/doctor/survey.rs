@@ -137,6 +137,8 @@ fn look(side: usize, sample: &Sample) -> Result<Seen, Lost> {
         let (path, content) = (sample.path.clone(), Some(sample.content));
         Lost { skipped: Skipped { path, label: sample.label, content, reason }, side: Some(side), truncated }
     };
+    // Decoding first: it knows a file that ends early from one that is broken.
+    let picture = sample.picture(&Limits::default()).map_err(|error| lost(&error))?;
     let (traits, damage) = match sample.file().map_err(|error| lost(&error))? {
         None => (None, None),
         Some(bytes) => {
@@ -144,7 +146,6 @@ fn look(side: usize, sample: &Sample) -> Result<Seen, Lost> {
             (Some(inspect(&bytes).map_err(|error| lost(&as_data_error(error)))?), image::damage(&bytes))
         }
     };
-    let picture = sample.picture(&Limits::default()).map_err(|error| lost(&error))?;
     let hash = PerceptualHash::of(&picture);
     Ok(Seen {
         path: sample.path.clone(),

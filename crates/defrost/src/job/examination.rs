@@ -33,6 +33,8 @@ pub fn examine(
     }
     let embedding = job.embed(progress)?;
     let features = Features::new(&survey, &embedding.paths, embedding.features.data());
+    // As large as the features themselves.
+    drop(embedding);
     let diagnosis = Diagnosis::of(&survey, features.as_ref());
     Ok((job, diagnosis))
 }

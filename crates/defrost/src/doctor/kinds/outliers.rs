@@ -15,6 +15,9 @@ use super::super::{Fact, Features, Finding, Survey};
 /// Nearest pictures that are looked at.
 const NEIGHBOURS: usize = 10;
 
+/// Pictures among which neighbours are looked for, at most: enough to know a crowd by.
+const CROWD: usize = 10_000;
+
 /// Spreads beyond the median that are far.
 const SPREADS: f64 = 4.5;
 
@@ -28,8 +31,12 @@ pub(crate) fn find(survey: &Survey, features: &Features, groups: &[usize]) -> Ve
     if survey.seen.len() < LEAST {
         return Vec::new();
     }
+    // The first contents: a random choice that doesn't depend on names.
+    let mut crowd: Vec<usize> = (0..survey.seen.len()).collect();
+    crowd.sort_by_key(|picture| survey.seen[*picture].content);
+    crowd.truncate(CROWD);
     let distances: Vec<f64> =
-        (0..features.count()).into_par_iter().map(|picture| distance(features, groups, picture)).collect();
+        (0..features.count()).into_par_iter().map(|picture| distance(features, &crowd, groups, picture)).collect();
     let middle = median(distances.clone());
     let spread = DEVIATION * median(distances.iter().map(|d| d - middle).filter(|d| *d > 0.0).collect());
     let mut far: Vec<usize> =
@@ -42,11 +49,11 @@ pub(crate) fn find(survey: &Survey, features: &Features, groups: &[usize]) -> Ve
     far.into_iter().map(finding).collect()
 }
 
-fn distance(features: &Features, groups: &[usize], picture: usize) -> f64 {
+fn distance(features: &Features, crowd: &[usize], groups: &[usize], picture: usize) -> f64 {
     // The nearest so far, the farthest of them first.
     let mut nearest: Vec<f64> = Vec::with_capacity(NEIGHBOURS + 1);
-    for other in (0..features.count()).filter(|other| groups[*other] != groups[picture]) {
-        let distance = 1.0 - features.similarity(picture, other);
+    for other in crowd.iter().filter(|other| groups[**other] != groups[picture]) {
+        let distance = 1.0 - features.similarity(picture, *other);
         if nearest.len() < NEIGHBOURS || distance < nearest[0] {
             let place = nearest.partition_point(|known| *known > distance);
             nearest.insert(place, distance);

@@ -126,7 +126,7 @@ pub fn doctor_page(diagnosis: &Diagnosis, data: &Dataset, exclude: &str, lang: L
                     "A linear probe on the frozen features predicts {share} % of the labels ({low}–{high}), each picture left out of its own prediction."
                 ),
                 Lang::Korean => format!(
-                    "동결한 특징 위의 선형 탐침이 레이블의 {share} %를 맞힙니다({low}–{high}). 각 사진은 자신을 뺀 나머지로 예측합니다."
+                    "동결한 특징에 대한 선형 프로브(linear probe)가 레이블의 {share} %를 맞힙니다({low}–{high}). 각 사진은 자신을 뺀 나머지로 예측합니다."
                 ),
             }
         }),
