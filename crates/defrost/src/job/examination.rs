@@ -1,5 +1,7 @@
 //! `defrost doctor`, composed: data as they lie → a look at every file → features → findings.
 
+use std::collections::BTreeSet;
+
 use super::{Environment, Job, JobError};
 use crate::data::DataOptions;
 use crate::doctor::{Diagnosis, Features, Survey};
@@ -22,8 +24,13 @@ pub fn examine(
     recipe.set("augment", "none")?;
     recipe.set_epochs("1,0")?;
     let options = DataOptions { as_found: true, ..recipe.data.options(recipe.seed, false) };
-    let job = Job::with_data(&recipe, &options, environment, progress)?;
+    let mut job = Job::with_data(&recipe, &options, environment, progress)?;
     let survey = Survey::of(&job.data, progress)?;
+    // A picture without features would be tried again in every examination.
+    let readable: BTreeSet<&str> = survey.seen.iter().map(|seen| seen.path.as_str()).collect();
+    for side in [&mut job.data.train, &mut job.data.validation, &mut job.data.test] {
+        side.retain(|sample| readable.contains(sample.path.as_str()));
+    }
     let embedding = job.embed(progress)?;
     let features = Features::new(&survey, &embedding.paths, embedding.features.data());
     let diagnosis = Diagnosis::of(&survey, features.as_ref());
