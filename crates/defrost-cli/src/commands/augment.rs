@@ -81,7 +81,7 @@ pub(super) fn run(args: &args::Augment, terminal: &Terminal) -> Result<(), Failu
 fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     match paths {
         [archive] if archive.is_file() && !image::is_picture_name(archive) => {
-            let data = data::open(archive, &DataOptions::default())?;
+            let data = data::open(archive, &DataOptions { as_found: true, ..DataOptions::default() })?;
             Ok(data.train.into_iter().map(Source::Sample).collect())
         }
         _ => Ok(data::pictures(paths)?.into_iter().map(Source::File).collect()),

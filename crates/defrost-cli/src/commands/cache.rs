@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use defrost::data;
 use defrost::features;
 use defrost::fs::FsError;
 use serde::Serialize;
@@ -94,6 +95,12 @@ fn info(folder: &Path, terminal: &Terminal) -> Result<(), Failure> {
 fn prune(folder: &Path, terminal: &Terminal) -> Result<(), Failure> {
     let features = features::clear(&folder.join(FEATURES))?;
     let (mut files, mut freed) = (features.files, features.bytes);
+    let looks = folder.join(FEATURES).join(data::LOOKS_FILE);
+    if let Ok(metadata) = std::fs::metadata(&looks) {
+        std::fs::remove_file(&looks).map_err(FsError::at("remove", &looks))?;
+        files += 1;
+        freed += metadata.len();
+    }
     for download in downloads(folder)?.iter().filter(|download| download.kind == PARTIAL) {
         std::fs::remove_file(&download.path).map_err(FsError::at("remove", &download.path))?;
         files += 1;

@@ -4,6 +4,7 @@
 
 mod command_line;
 mod doctor;
+mod forms;
 mod runs;
 
 use std::path::Path;

@@ -14,8 +14,8 @@ use crate::fs;
 use crate::image::{Limits, PerceptualHash, decoder_name};
 use crate::progress::{Phase, Progress};
 
-/// The file's name in the cache's folder.
-const FILE: &str = "perceptual-hashes";
+/// The name of the file in the cache's folder that holds the perceptual hashes.
+pub const LOOKS_FILE: &str = "perceptual-hashes";
 /// Bytes of a picture's content and hash.
 const RECORD: usize = 40;
 /// The most pictures that are remembered; beyond it those of other data sets are forgotten.
@@ -31,7 +31,7 @@ pub fn looks(
     folder: Option<&Path>,
     progress: Progress<'_>,
 ) -> Result<Vec<Option<PerceptualHash>>, DataError> {
-    let path = folder.map(|folder| folder.join(FILE));
+    let path = folder.map(|folder| folder.join(LOOKS_FILE));
     let mut known = path.as_deref().map(recall).unwrap_or_default();
     let missing: BTreeMap<[u8; 32], &Sample> = samples
         .iter()
@@ -119,7 +119,7 @@ mod tests {
         let hashes = hashed(Some(&cache));
         assert!(hashes.iter().all(Option::is_some));
         assert_eq!(hashes, hashed(None));
-        let path = cache.join(FILE);
+        let path = cache.join(LOOKS_FILE);
         let good = fs::read(&path).unwrap();
         assert_eq!(recall(&path).len(), samples.len());
         for place in (0..good.len()).step_by(7) {

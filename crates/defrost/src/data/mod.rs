@@ -57,7 +57,7 @@ pub use earlier::Kept;
 pub use error::DataError;
 pub use kin::LOOK_ALIKE;
 pub use kind::{Kind, TableKind};
-pub use looks::looks;
+pub use looks::{LOOKS_FILE, looks};
 pub use options::{DEFAULT_FRACTION, DataOptions, Fold, Labels, LimitPerClass, NoFold, Validation};
 pub use order::{Shuffle, epoch_order};
 pub use pickle::PickleError;
