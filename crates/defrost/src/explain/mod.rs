@@ -78,9 +78,8 @@ pub struct ActivationMap {
 impl ActivationMap {
     /// What speaks for the class, from 0 to 1 at the strongest position; 0 where something speaks against it, or nothing for it.
     pub fn evidence(&self) -> Vec<f32> {
-        let strongest = self.values.iter().copied().fold(0.0, f32::max);
-        let scale = if strongest > 0.0 { 1.0 / strongest } else { 0.0 };
-        self.values.iter().map(|value| value.max(0.0) * scale).collect()
+        let strongest = self.values.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
+        self.values.iter().map(|value| value.max(0.0) / strongest).collect()
     }
 
     /// Row and column of the strongest position, the first of equals.
