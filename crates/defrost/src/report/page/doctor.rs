@@ -280,7 +280,7 @@ mod tests {
         for lang in [Lang::English, Lang::Korean] {
             let page = page(lang);
             assert!(page.contains(&format!("<html lang=\"{}\">", lang.code())));
-            assert!(!page.contains("<script") && !page.contains("http") && !page.contains("url("));
+            assert!(!page.contains("<script") && !page.contains("http:") && !page.contains("https:") && !page.contains("url("));
             assert_eq!(page.matches("data:image/jpeg;base64,").count(), 2);
             assert!(page.contains(lang.kind(Kind::Duplicate)) && page.contains(words(lang).no_picture));
         }

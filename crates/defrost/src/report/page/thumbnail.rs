@@ -7,17 +7,18 @@ use crate::data::Sample;
 use crate::image::{Limits, Picture, shrink, to_jpeg};
 
 /// The longer side, in pixels: as large as a page shows it on a screen of double density.
-const SIDE: usize = 256;
+pub(super) const SIDE: usize = 256;
 
 /// Of 100.
 const QUALITY: u8 = 75;
 
-/// The picture as a small JPEG in base64; `None` where it can't be read any longer.
+/// A sample's picture as a small JPEG in base64; `None` where it can't be read any longer.
 pub(super) fn thumbnail(sample: &Sample) -> Option<String> {
     Some(encoded(&sample.picture(&Limits::default()).ok()?))
 }
 
-fn encoded(picture: &Picture) -> String {
+/// The picture as a small JPEG in base64.
+pub(super) fn encoded(picture: &Picture) -> String {
     STANDARD.encode(to_jpeg(&shrink(picture, SIDE), QUALITY))
 }
 
