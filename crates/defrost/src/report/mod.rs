@@ -9,6 +9,7 @@ mod lang;
 mod page;
 mod plot;
 mod sheet;
+mod shell;
 mod text;
 
 pub use figure::{FigureError, curves, narrow_curves, schedule, to_png};
@@ -16,3 +17,4 @@ pub use findings::FindingWords;
 pub use lang::Lang;
 pub use page::{Mistake, PageError, RunReport, StageReport, doctor_page, run_page};
 pub use sheet::{ContactSheet, Specimen};
+pub(crate) use shell::quoted;

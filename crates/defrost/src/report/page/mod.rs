@@ -33,7 +33,8 @@ const TEMPLATES: [(&str, &str); 6] = [
 fn render(name: &str, values: impl Serialize) -> Result<String, PageError> {
     let mut environment = Environment::new();
     // What isn't HTML is a part of a page as it is.
-    environment.set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
+    environment
+        .set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
     for (name, text) in TEMPLATES {
         environment.add_template(name, text)?;
     }

@@ -340,7 +340,10 @@ pub fn run_page(report: &RunReport<'_>, lang: Lang) -> Result<String, PageError>
         accuracy: accuracy(report, lang),
         facts: facts(report, &metrics, &pairs, lang),
         takeaways: takeaways(report, &metrics, lang),
-        curves: Curves { wide: inline(curves(report.history, lang)), narrow: inline(narrow_curves(report.history, lang)) },
+        curves: Curves {
+            wide: inline(curves(report.history, lang)),
+            narrow: inline(narrow_curves(report.history, lang)),
+        },
         matrix: matrix(report),
         pairs: pairs
             .iter()
@@ -427,7 +430,10 @@ fn arrow(classes: &[String], truth: usize, said: usize) -> String {
 fn confusions(report: &RunReport<'_>) -> Vec<(u64, usize, usize)> {
     let matrix = &report.validation.confusion;
     let cells = matrix.rows().enumerate().flat_map(|(truth, row)| {
-        row.iter().enumerate().map(move |(said, &count)| (count, truth, said)).filter(move |cell| cell.0 > 0 && cell.2 != truth)
+        row.iter()
+            .enumerate()
+            .map(move |(said, &count)| (count, truth, said))
+            .filter(move |cell| cell.0 > 0 && cell.2 != truth)
     });
     let mut cells: Vec<(u64, usize, usize)> = cells.collect();
     cells.sort_by_key(|&(count, truth, said)| (std::cmp::Reverse(count), truth, said));
@@ -545,7 +551,8 @@ fn class_rows<'a>(
 }
 
 fn cards<'a>(report: &'a RunReport<'_>, lang: Lang) -> Vec<Card<'a>> {
-    let shown: Vec<Vec<View>> = report.mistakes.par_iter().map(|mistake| views(mistake, report.classes, lang)).collect();
+    let shown: Vec<Vec<View>> =
+        report.mistakes.par_iter().map(|mistake| views(mistake, report.classes, lang)).collect();
     let mut room = PICTURE_BYTES;
     let fits = |views: &Vec<View>| {
         let bytes: usize = views.iter().map(|view| view.jpeg.len()).sum();
@@ -650,7 +657,10 @@ fn stage_card(stage: &StageReport, lang: Lang) -> StageCard {
             line(words.optimizer, stage.optimizer.to_owned()),
             line(words.epochs, stage.epochs.to_string()),
             line(words.time, lang.duration(stage.seconds)),
-            line(words.parameters, lang.of_all(&human_count(stage.trainable_parameters), &human_count(stage.parameters))),
+            line(
+                words.parameters,
+                lang.of_all(&human_count(stage.trainable_parameters), &human_count(stage.parameters)),
+            ),
             line(words.accuracy_after, format!("{} %", percent(stage.val_accuracy))),
             Line {
                 name: words.proof,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::report::Lang;
+use crate::report::{Lang, quoted};
 
 /// The fixed texts.
 #[derive(Debug, Serialize)]
@@ -350,10 +350,14 @@ impl Lang {
             (Lang::English, views) => format!(", each in {views} views"),
             (Lang::Korean, views) => format!("(한 장에 {views}개 뷰)"),
         };
-        self.say(format!("{data}: {train} pictures to learn from{views}."), format!("{data}: 학습 사진 {train}장{views}."))
+        self.say(
+            format!("{data}: {train} pictures to learn from{views}."),
+            format!("{data}: 학습 사진 {train}장{views}."),
+        )
     }
 
     pub(super) fn ask_doctor(self, data: &str) -> String {
+        let data = quoted(data);
         self.say(
             format!("The pictures were not examined for copies, leaks and wrong labels; `defrost report RUN --doctor` adds that here, and `defrost doctor {data}` does it alone."),
             format!("중복, 누출, 레이블 오류는 검사하지 않았습니다. `defrost report RUN --doctor`로 이 보고서에 더하거나 `defrost doctor {data}`로 따로 검사할 수 있습니다."),
