@@ -2,6 +2,7 @@
 
 mod embedding;
 mod examination;
+mod neighbours;
 mod outcome;
 mod report;
 mod rows;
@@ -13,6 +14,7 @@ use std::time::Instant;
 
 pub use embedding::{Embedding, EmbeddingError, EmbeddingFormat};
 pub use examination::examine;
+pub use neighbours::{Neighbour, Neighbours};
 pub use outcome::{Outcome, StageOutcome};
 pub use report::report;
 use rows::StageRows;

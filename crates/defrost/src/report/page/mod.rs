@@ -35,8 +35,38 @@ fn render(name: &str, values: impl Serialize) -> Result<String, PageError> {
     // What isn't HTML is a part of a page as it is.
     environment
         .set_auto_escape_callback(|name| if name.ends_with(".html") { AutoEscape::Html } else { AutoEscape::None });
+    environment.add_filter("code", |text: &str| Value::from_safe_string(code(text)));
     for (name, text) in TEMPLATES {
         environment.add_template(name, text)?;
     }
     Ok(environment.get_template(name)?.render(Value::from(Serde(values)))?)
+}
+
+/// A text as HTML, with what stands between backticks as code.
+fn code(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for (number, part) in text.split('`').enumerate() {
+        html.push_str(match number {
+            0 => "",
+            odd if odd % 2 == 1 => "<code>",
+            _ => "</code>",
+        });
+        html.push_str(&escaped(part));
+    }
+    html
+}
+
+/// A text as HTML.
+fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            character => html.push(character),
+        }
+    }
+    html
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::run_words::{Words, words};
 use super::thumbnail::{SIDE, encoded};
-use super::{PageError, render};
+use super::{PageError, escaped, render};
 use crate::data::ClassCount;
 use crate::doctor::{Diagnosis, Kind, Severity};
 use crate::evaluate::Evaluation;
@@ -118,7 +118,9 @@ const MATRIX_CLASSES: usize = 30;
 /// Above so many, the matrix gets narrow columns.
 const ROOMY_CLASSES: usize = 8;
 /// Confusions that are listed.
-const PAIRS: usize = 8;
+const PAIRS: usize = 6;
+/// Mistakes that are seen at once.
+const FIRST_CARDS: usize = 8;
 /// Bytes of all pictures together: the page stays below 2 MB.
 const PICTURE_BYTES: usize = 1_250_000;
 /// Lines of a list of pictures.
@@ -148,6 +150,9 @@ struct Page<'a> {
     classes: Vec<ClassRow<'a>>,
     reliability: Option<Reliability>,
     mistakes: Vec<Card<'a>>,
+    /// Cards that follow on demand.
+    more_mistakes: Vec<Card<'a>>,
+    more_title: String,
     mistakes_lead: String,
     /// Whether any card shows a map.
     evidence: bool,
@@ -327,7 +332,10 @@ pub fn run_page(report: &RunReport<'_>, lang: Lang) -> Result<String, PageError>
     let words = words(lang);
     let metrics = report.validation.per_class();
     let pairs = confusions(report);
-    let mistakes = cards(report, lang);
+    let mut mistakes = cards(report, lang);
+    let shown = mistakes.len();
+    let evidence = mistakes.iter().any(|card| card.views.len() > 1);
+    let more_mistakes = mistakes.split_off(shown.min(FIRST_CARDS));
     let hash = |name, value| Hash { name, value };
     let page = Page {
         lang: lang.code(),
@@ -352,9 +360,11 @@ pub fn run_page(report: &RunReport<'_>, lang: Lang) -> Result<String, PageError>
             .collect(),
         classes: class_rows(report, &metrics, &pairs),
         reliability: None,
-        mistakes_lead: lang.mistakes_lead(mistakes.len(), wrong(report.validation)),
-        evidence: mistakes.iter().any(|card| card.views.len() > 1),
+        mistakes_lead: lang.mistakes_lead(shown, wrong(report.validation)),
+        evidence,
+        more_title: lang.more_mistakes(more_mistakes.len()),
         mistakes,
+        more_mistakes,
         data_lead: lang.data_lead(&report.data, report.train_samples, report.views),
         has_test: report.counts.iter().any(|count| count.test > 0),
         counts: count_rows(&report.counts),
@@ -587,21 +597,6 @@ fn views(mistake: &Mistake, classes: &[String], lang: Lang) -> Vec<View> {
     std::iter::once(plain).chain(maps).collect()
 }
 
-/// For HTML.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            character => out.push(character),
-        }
-    }
-    out
-}
-
 fn count_rows(counts: &[ClassCount]) -> Vec<CountRow<'_>> {
     let of = |count: &ClassCount| count.train + count.validation + count.test;
     let largest = counts.iter().map(of).max().unwrap_or(0).max(1) as f64;
@@ -671,5 +666,128 @@ fn stage_card(stage: &StageReport, lang: Lang) -> StageCard {
         frozen_share: format!("{:.2}", 100.0 - thawed),
         thawed_share: format!("{thawed:.2}"),
         strip: lang.layers_frozen(stage.layers - stage.trainable_layers, stage.layers),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::explain::Method;
+    use crate::train::{EpochRecord, Validated};
+
+    const SIDE: usize = 300;
+
+    /// A run with `classes` classes of two validation pictures each, of which the second is taken for the next class.
+    fn page(classes: &[String], noise: bool, lang: Lang) -> String {
+        let count = classes.len();
+        let logits = |label: usize| (0..count).map(|class| if class == label { 2.0 } else { 0.0 }).collect();
+        let validated: Vec<Validated> = (0..2 * count)
+            .map(|picture| Validated {
+                picture,
+                label: picture / 2,
+                logits: logits((picture / 2 + picture % 2) % count),
+            })
+            .collect();
+        let validation = Evaluation::of_logits(&validated, classes, |picture| format!("<b>/{picture}.jpg"));
+        let mut history = History::default();
+        history.push(EpochRecord {
+            epoch: 1,
+            stage: "fine_tuning".to_owned(),
+            accuracy: 1.0,
+            ..EpochRecord::default()
+        });
+        let pixel = |at: usize| if noise { (at * 7919 % 251) as u8 ^ (at / 3 * 31 % 253) as u8 } else { 90 };
+        let picture = Picture::new(SIDE, SIDE, (0..SIDE * SIDE * 3).map(pixel).collect());
+        let map = |class| {
+            let values = vec![0.0, 1.0, 2.0, -1.0];
+            ActivationMap { method: Method::Cam, class, logit: 0.0, width: 2, height: 2, values }
+        };
+        let mistakes = validation.outcomes.iter().filter(|outcome| outcome.truth != outcome.predicted);
+        let mistake = |outcome: &crate::evaluate::Outcome| Mistake {
+            path: outcome.path.clone(),
+            truth: outcome.truth,
+            predicted: outcome.predicted,
+            probability: 0.9,
+            picture: Some(picture.clone()),
+            maps: [outcome.predicted, outcome.truth].map(map).to_vec(),
+        };
+        let stage = StageReport {
+            name: "fine_tuning".to_owned(),
+            cut: "last = 30".to_owned(),
+            first_layer: Some("block6c_expand_bn".to_owned()),
+            learning_rate: "0.0001".to_owned(),
+            optimizer: "adam",
+            epochs: 1,
+            seconds: 3.0,
+            val_accuracy: 0.5,
+            layers: 241,
+            trainable_layers: 30,
+            trainable_parameters: 2_100_000,
+            parameters: 3_700_000,
+            frozen_tensors: 216,
+            unchanged: 216,
+            still_improving: false,
+        };
+        let report = RunReport {
+            name: "photos-1".to_owned(),
+            data: "<photos>".to_owned(),
+            backbone: "efficientnet_lite0.imagenet",
+            classes,
+            train_samples: 7,
+            views: 4,
+            seconds: 75.0,
+            validation: &validation,
+            test: Some((0.5, (0.4, 0.6))),
+            history: &history,
+            stages: vec![stage],
+            counts: Vec::new(),
+            skipped: vec![("<i>.jpg".to_owned(), "starts with \"<html>\"".to_owned())],
+            warnings: vec!["<u>".to_owned()],
+            diagnosis: None,
+            mistakes: mistakes.map(mistake).collect(),
+            recipe: "name = \"<script>\"".to_owned(),
+            command: "defrost train --recipe '<a>'".to_owned(),
+            recipe_hash: "0123",
+            weights_hash: "4567",
+        };
+        run_page(&report, lang).unwrap()
+    }
+
+    fn names(count: usize) -> Vec<String> {
+        (0..count).map(|class| format!("<class {class}> & \"more\"")).collect()
+    }
+
+    #[test]
+    fn a_page_holds_all_that_it_shows() {
+        for lang in [Lang::English, Lang::Korean] {
+            let page = page(&names(3), false, lang);
+            assert!(page.contains(&format!("<html lang=\"{}\">", lang.code())));
+            assert!(!page.contains("http:") && !page.contains("https:") && !page.contains("url("));
+            // Three mistakes: the picture, what speaks for the answer, what speaks for the truth.
+            assert_eq!(page.matches("data:image/jpeg;base64,").count(), 9);
+            assert!(page.contains("50.0<small>%</small>") && page.contains("216"));
+            for entry in contents(words(lang)) {
+                assert!(page.contains(&format!("id=\"{}\"", entry.id)), "{}", entry.id);
+            }
+        }
+    }
+
+    #[test]
+    fn names_and_reasons_are_escaped() {
+        let page = page(&names(3), false, Lang::English);
+        for raw in ["<class", "<b>/", "<photos>", "<i>", "<u>", "<script>\"", "<a>", "<html>"] {
+            assert!(!page.contains(raw), "{raw}");
+        }
+        assert_eq!(page.matches("<script>").count(), 1);
+    }
+
+    #[test]
+    fn a_page_stays_below_two_megabytes() {
+        let page = page(&names(40), true, Lang::Korean);
+        assert!(page.len() < 2_000_000, "{}", page.len());
+        let shown = page.matches("class=\"opens\"").count();
+        assert!((1..40).contains(&shown), "the noise of {shown} pictures was meant to be too much");
+        // Too many classes for a matrix; the confusions are listed.
+        assert!(!page.contains("class=\"matrix") && page.contains("class=\"pairs\""));
     }
 }

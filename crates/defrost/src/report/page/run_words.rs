@@ -228,13 +228,13 @@ impl Lang {
         let whole = seconds.round() as u64;
         let (hours, minutes, rest) = (whole / 3600, whole / 60 % 60, whole % 60);
         match (self, hours, minutes) {
-            (Lang::English, 0, 0) if seconds < 10.0 => format!("{seconds:.1} s"),
+            (Lang::English, 0, 0) if seconds < 10.0 => format!("{seconds:.1}\u{a0}s"),
             (Lang::Korean, 0, 0) if seconds < 10.0 => format!("{seconds:.1}초"),
-            (Lang::English, 0, 0) => format!("{rest} s"),
+            (Lang::English, 0, 0) => format!("{rest}\u{a0}s"),
             (Lang::Korean, 0, 0) => format!("{rest}초"),
-            (Lang::English, 0, _) => format!("{minutes} min {rest} s"),
+            (Lang::English, 0, _) => format!("{minutes}\u{a0}min {rest}\u{a0}s"),
             (Lang::Korean, 0, _) => format!("{minutes}분 {rest}초"),
-            (Lang::English, ..) => format!("{hours} h {minutes} min"),
+            (Lang::English, ..) => format!("{hours}\u{a0}h {minutes}\u{a0}min"),
             (Lang::Korean, ..) => format!("{hours}시간 {minutes}분"),
         }
     }
@@ -322,6 +322,10 @@ impl Lang {
             format!("{which}, the surest first. The colours show what the answer rests on: a sure mistake is often a wrong label, a second thing in the picture, or a background that gives the class away."),
             format!("{which}, 확신이 큰 순서입니다. 색은 답의 근거가 된 곳을 보여 줍니다. 확신하며 틀린 사진은 레이블 오류, 함께 찍힌 다른 대상, 클래스를 암시하는 배경인 경우가 많습니다."),
         )
+    }
+
+    pub(super) fn more_mistakes(self, count: usize) -> String {
+        self.say(format!("{count} more"), format!("외 {count}장"))
     }
 
     /// HTML; the names are escaped already.
