@@ -62,7 +62,7 @@ pub(super) fn page(
     let recipe = recipe(path)?;
     let (artefact, model) = Artefact::load(&path.join(run::MODEL))?;
     let history = History::read(&path.join(run::HISTORY))?;
-    let validation = predictions(path, &outcome.classes)?;
+    let validation = predictions(path, &outcome.classes, artefact.temperature())?;
     let lines = SplitLine::read(&path.join(run::SPLIT))?;
     let report = RunReport {
         name: path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
@@ -73,6 +73,8 @@ pub(super) fn page(
         views: outcome.views,
         seconds: outcome.seconds,
         validation: &validation,
+        calibration: artefact.calibration.as_ref(),
+        origin: artefact.origin.as_ref(),
         test: outcome.test_accuracy.zip(outcome.test_accuracy_interval),
         history: &history,
         stages: stages(path, outcome, &recipe, &model)?,
@@ -98,8 +100,9 @@ fn damaged(path: &Path, reason: impl ToString) -> JobError {
     JobError::Damaged { path: path.to_owned(), reason: reason.to_string() }
 }
 
-/// The validation pictures as `predictions.csv` has them. A softmax gives the probabilities again from their logarithms.
-fn predictions(path: &Path, classes: &[String]) -> Result<Evaluation, JobError> {
+/// The validation pictures as `predictions.csv` has them. The calibrated probabilities' logarithms, times the temperature, are the
+/// logits but for a constant, which no softmax sees.
+fn predictions(path: &Path, classes: &[String], temperature: f64) -> Result<Evaluation, JobError> {
     let path = path.join(run::PREDICTIONS);
     let bytes = fs::read(&path)?;
     let (mut paths, mut validated) = (Vec::new(), Vec::new());
@@ -114,11 +117,11 @@ fn predictions(path: &Path, classes: &[String]) -> Result<Evaluation, JobError> 
                 format!("line {line} isn't a picture's class and {} probabilities", classes.len()),
             ));
         };
-        let logits = probabilities.into_iter().map(|p| p.max(f32::MIN_POSITIVE).ln()).collect();
+        let logits = probabilities.into_iter().map(|p| temperature as f32 * p.max(f32::MIN_POSITIVE).ln()).collect();
         validated.push(Validated { picture: paths.len(), label, logits });
         paths.push(record.get(0).unwrap_or_default().to_owned());
     }
-    Ok(Evaluation::of_logits(&validated, classes, |picture| paths[picture].clone()))
+    Ok(Evaluation::of_logits(&validated, classes, temperature, |picture| paths[picture].clone()))
 }
 
 /// Paths and reasons in `skipped.csv`.

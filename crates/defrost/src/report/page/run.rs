@@ -6,6 +6,8 @@ use serde::Serialize;
 use super::run_words::{Words, words};
 use super::thumbnail::{SIDE, encoded};
 use super::{PageError, escaped, render};
+use crate::artefact::Origin;
+use crate::calibrate::{Calibration, Reliability};
 use crate::data::ClassCount;
 use crate::doctor::{Diagnosis, Kind, Severity};
 use crate::evaluate::Evaluation;
@@ -35,6 +37,10 @@ pub struct RunReport<'a> {
     pub seconds: f64,
     /// On the validation pictures.
     pub validation: &'a Evaluation,
+    /// How its probabilities were calibrated.
+    pub calibration: Option<&'a Calibration>,
+    /// Where the backbone's weights come from.
+    pub origin: Option<&'a Origin>,
     /// On the test pictures: accuracy and its interval.
     pub test: Option<(f64, (f64, f64))>,
     /// Every epoch.
@@ -148,7 +154,7 @@ struct Page<'a> {
     matrix: Option<Matrix<'a>>,
     pairs: Vec<Pair>,
     classes: Vec<ClassRow<'a>>,
-    reliability: Option<Reliability>,
+    reliability: ReliabilityChart,
     mistakes: Vec<Card<'a>>,
     /// Cards that follow on demand.
     more_mistakes: Vec<Card<'a>>,
@@ -240,7 +246,7 @@ struct ClassRow<'a> {
 }
 
 #[derive(Serialize)]
-struct Reliability {
+struct ReliabilityChart {
     caption: String,
     curves: Vec<Curve>,
 }
@@ -359,7 +365,7 @@ pub fn run_page(report: &RunReport<'_>, lang: Lang) -> Result<String, PageError>
             .map(|&(count, truth, said)| Pair { count, text: arrow(report.classes, truth, said) })
             .collect(),
         classes: class_rows(report, &metrics, &pairs),
-        reliability: None,
+        reliability: reliability(report, lang),
         mistakes_lead: lang.mistakes_lead(shown, wrong(report.validation)),
         evidence,
         more_title: lang.more_mistakes(more_mistakes.len()),
@@ -379,7 +385,7 @@ pub fn run_page(report: &RunReport<'_>, lang: Lang) -> Result<String, PageError>
         command: &report.command,
         hashes: vec![hash(words.weights_hash, report.weights_hash), hash(words.recipe_hash, report.recipe_hash)],
         recipe: &report.recipe,
-        foot: format!("defrost {}", env!("CARGO_PKG_VERSION")),
+        foot: lang.foot(report.backbone, report.origin),
     };
     render("run.html", page)
 }
@@ -396,6 +402,7 @@ fn contents(words: &Words) -> Vec<Entry> {
         entry("curves", words.curves),
         entry("confusion", words.confusion),
         entry("classes", words.classes),
+        entry("reliability", words.reliability),
         entry("mistakes", words.mistakes),
         entry("data", words.data),
         entry("stages", words.stages),
@@ -560,6 +567,46 @@ fn class_rows<'a>(
     .collect()
 }
 
+/// The side of the diagram in its own units, as the template draws it.
+const DIAGRAM: f64 = 300.0;
+
+fn reliability(report: &RunReport<'_>, lang: Lang) -> ReliabilityChart {
+    let (before, after) = report.validation.reliability();
+    let temperature = report.validation.temperature;
+    let calibrated = temperature != 1.0;
+    let mut curves = Vec::new();
+    if calibrated {
+        curves.push(curve("before", lang.uncalibrated(before.ece), &before, lang));
+        curves.push(curve("after", lang.calibrated(temperature, after.ece), &after, lang));
+    } else {
+        curves.push(curve("after", lang.uncalibrated(before.ece), &before, lang));
+    }
+    let left = report.calibration.and_then(|calibration| calibration.left);
+    let caption = match left {
+        Some(left) => lang.left_uncalibrated(left),
+        None => lang.calibrated_on(report.validation.confusion.samples()),
+    };
+    ReliabilityChart { caption, curves }
+}
+
+fn curve(kind: &'static str, caption: String, of: &Reliability, lang: Lang) -> Curve {
+    let all: u64 = of.bins.iter().map(|bin| bin.pictures).sum();
+    let points: Vec<Point> = of
+        .bins
+        .iter()
+        .filter(|bin| bin.pictures > 0)
+        .map(|bin| Point {
+            x: format!("{:.1}", DIAGRAM * bin.confidence),
+            y: format!("{:.1}", DIAGRAM * (1.0 - bin.accuracy)),
+            // Its area is the share of the pictures.
+            radius: format!("{:.1}", 2.5 + 9.0 * (bin.pictures as f64 / all as f64).sqrt()),
+            title: lang.bin(bin.pictures, bin.confidence, bin.accuracy),
+        })
+        .collect();
+    let places: Vec<String> = points.iter().map(|point| format!("{} {}", point.x, point.y)).collect();
+    Curve { kind, caption, path: format!("M{}", places.join("L")), points }
+}
+
 fn cards<'a>(report: &'a RunReport<'_>, lang: Lang) -> Vec<Card<'a>> {
     let shown: Vec<Vec<View>> =
         report.mistakes.par_iter().map(|mistake| views(mistake, report.classes, lang)).collect();
@@ -688,7 +735,7 @@ mod tests {
                 logits: logits((picture / 2 + picture % 2) % count),
             })
             .collect();
-        let validation = Evaluation::of_logits(&validated, classes, |picture| format!("<b>/{picture}.jpg"));
+        let validation = Evaluation::of_logits(&validated, classes, 1.5, |picture| format!("<b>/{picture}.jpg"));
         let mut history = History::default();
         history.push(EpochRecord {
             epoch: 1,
@@ -737,6 +784,8 @@ mod tests {
             views: 4,
             seconds: 75.0,
             validation: &validation,
+            calibration: None,
+            origin: None,
             test: Some((0.5, (0.4, 0.6))),
             history: &history,
             stages: vec![stage],

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::artefact::Origin;
+use crate::calibrate::{LEAST_PICTURES, Left};
 use crate::report::{Lang, quoted};
 
 /// The fixed texts.
@@ -381,5 +383,66 @@ impl Lang {
 
     pub(super) fn layers_frozen(self, frozen: usize, all: usize) -> String {
         self.say(format!("{frozen} of {all} layers frozen"), format!("{all}개 층 중 {frozen}개 동결"))
+    }
+
+    pub(super) fn uncalibrated(self, ece: f64) -> String {
+        let ece = percent(ece);
+        self.say(format!("As trained: calibration error {ece} %"), format!("보정 전: 보정 오차 {ece} %"))
+    }
+
+    pub(super) fn calibrated(self, temperature: f64, ece: f64) -> String {
+        let ece = percent(ece);
+        self.say(
+            format!("Calibrated (temperature {temperature:.2}): calibration error {ece} %"),
+            format!("보정 후(온도 {temperature:.2}): 보정 오차 {ece} %"),
+        )
+    }
+
+    pub(super) fn calibrated_on(self, pictures: u64) -> String {
+        self.say(
+            format!("Of {pictures} validation pictures, on which the temperature was fitted, too. A point's area is its share of them. The classifier gives calibrated probabilities."),
+            format!("검증 사진 {pictures}장 기준이며, 온도도 같은 사진으로 맞췄습니다. 점의 넓이는 사진의 비율입니다. 분류기는 보정한 확률을 줍니다."),
+        )
+    }
+
+    pub(super) fn left_uncalibrated(self, left: Left) -> String {
+        match (self, left) {
+            (Lang::English, Left::TooFew) => format!(
+                "Not calibrated: that takes at least {LEAST_PICTURES} validation pictures. A point's area is its share of them."
+            ),
+            (Lang::Korean, Left::TooFew) => {
+                format!("보정하지 않음: 검증 사진이 {LEAST_PICTURES}장 이상 필요합니다. 점의 넓이는 사진의 비율입니다.")
+            }
+            (Lang::English, Left::NoMistakes) => {
+                "Not calibrated: without a mistake nothing tells how sure it may be.".to_owned()
+            }
+            (Lang::Korean, Left::NoMistakes) => {
+                "보정하지 않음: 틀린 사진이 없어 얼마나 확신해도 되는지 알 수 없습니다.".to_owned()
+            }
+            (Lang::English, _) => {
+                "Not calibrated: the validation pictures don't tell the temperature well enough.".to_owned()
+            }
+            (Lang::Korean, _) => "보정하지 않음: 검증 사진으로는 온도를 충분히 알 수 없습니다.".to_owned(),
+        }
+    }
+
+    pub(super) fn bin(self, pictures: u64, confidence: f64, accuracy: f64) -> String {
+        let [confidence, accuracy] = [confidence, accuracy].map(percent);
+        let s = plural(pictures as usize);
+        self.say(
+            format!("{pictures} picture{s}: says {confidence} %, right {accuracy} %"),
+            format!("사진 {pictures}장: 확신 {confidence} %, 정답 {accuracy} %"),
+        )
+    }
+
+    pub(super) fn foot(self, backbone: &str, origin: Option<&Origin>) -> String {
+        let program = concat!("defrost ", env!("CARGO_PKG_VERSION"));
+        let Some(Origin { weights, licence, .. }) = origin else { return program.to_owned() };
+        match (self, licence) {
+            (Lang::English, Some(licence)) => format!("{program} · weights of {backbone}: {weights}, {licence}"),
+            (Lang::English, None) => format!("{program} · weights of {backbone}: {weights}, of unknown licence"),
+            (Lang::Korean, Some(licence)) => format!("{program} · {backbone} 가중치: {weights}, {licence}"),
+            (Lang::Korean, None) => format!("{program} · {backbone} 가중치: {weights}, 라이선스 모름"),
+        }
     }
 }
