@@ -60,7 +60,7 @@ fn curve(kind: &'static str, caption: String, of: &Reliability, lang: Lang) -> C
             x: format!("{:.1}", DIAGRAM * bin.confidence),
             y: format!("{:.1}", DIAGRAM * (1.0 - bin.accuracy)),
             // Its area is the share of the pictures.
-            radius: format!("{:.1}", 2.5 + 9.0 * (bin.pictures as f64 / all as f64).sqrt()),
+            radius: format!("{:.1}", 2.0 + 7.0 * (bin.pictures as f64 / all as f64).sqrt()),
             title: lang.bin(bin.pictures, bin.confidence, bin.accuracy),
         })
         .collect();
