@@ -10,6 +10,7 @@ mod embed;
 mod evaluate;
 mod predict;
 mod recipe;
+mod report;
 mod sample;
 mod schedule;
 mod summary;
@@ -38,6 +39,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<(), Failure> 
         Command::Evaluate(args) => evaluate::run(&args, terminal),
         Command::Advise(args) => advise::run(&args, terminal),
         Command::Doctor(args) => doctor::run(&args, terminal),
+        Command::Report(args) => report::run(&args, terminal),
         Command::Embed(args) => embed::run(&args, terminal),
         Command::Sample(args) => sample::run(&args, terminal),
         Command::Augment(args) => augment::run(&args, terminal),
