@@ -12,6 +12,7 @@ mod predict;
 mod recipe;
 mod sample;
 mod schedule;
+mod serve;
 mod summary;
 mod train;
 
@@ -36,6 +37,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<(), Failure> 
         Command::Train(args) => train::run(&args, terminal),
         Command::Predict(args) => predict::run(&args, terminal),
         Command::Evaluate(args) => evaluate::run(&args, terminal),
+        Command::Serve(args) => serve::run(&args, terminal),
         Command::Advise(args) => advise::run(&args, terminal),
         Command::Doctor(args) => doctor::run(&args, terminal),
         Command::Embed(args) => embed::run(&args, terminal),
@@ -74,12 +76,25 @@ fn run_and_rest<'a>(paths: &'a [PathBuf], terminal: &Terminal) -> Result<(PathBu
     match paths {
         [first, rest @ ..] if Artefact::exists(&first.join(run::MODEL)) => Ok((first.clone(), rest)),
         [first, ..] if run::exists(first) => Err(RunError::Unfinished { path: first.clone() }.into()),
-        _ => {
-            let run = run::latest(Path::new(RUNS))?;
-            terminal.say(terminal.words.latest_run(&short(&run)));
-            Ok((run, paths))
-        }
+        _ => Ok((latest(terminal)?, paths)),
     }
+}
+
+/// The run that is named, or the latest.
+fn run_or_latest(run: Option<&Path>, terminal: &Terminal) -> Result<PathBuf, Failure> {
+    match run {
+        Some(run) if !Artefact::exists(&run.join(run::MODEL)) && run::exists(run) => {
+            Err(RunError::Unfinished { path: run.to_owned() }.into())
+        }
+        Some(run) => Ok(run.to_owned()),
+        None => latest(terminal),
+    }
+}
+
+fn latest(terminal: &Terminal) -> Result<PathBuf, Failure> {
+    let run = run::latest(Path::new(RUNS))?;
+    terminal.say(terminal.words.latest_run(&short(&run)));
+    Ok(run)
 }
 
 /// The classifier of a run.
