@@ -29,6 +29,7 @@ mod evaluate;
 mod recipe;
 mod sample;
 mod schedule;
+mod serve;
 mod summary;
 mod train;
 
