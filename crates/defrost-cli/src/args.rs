@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use defrost::data::Fold;
+use defrost::export::{Batch, Format};
 use defrost::graph::Cut;
 use defrost::report::Lang;
 
@@ -42,6 +43,7 @@ pub(crate) enum Command {
     Train(Box<Train>),
     Predict(Predict),
     Evaluate(Evaluate),
+    Export(Export),
     Advise(Advise),
     Doctor(Doctor),
     Embed(Embed),
@@ -179,6 +181,28 @@ pub(crate) struct Evaluate {
     /// A run (left out: the latest in runs/), then the pictures: a folder for each class
     #[arg(required = true, num_args = 1..=2, value_name = "RUN|DATA")]
     pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Write a classifier as a file for other programs
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  defrost export --out flowers.onnx
+  defrost export runs/photos-1 --out flowers.onnx --preprocess --batch 1")]
+pub(crate) struct Export {
+    /// A run [default: the latest in runs/]
+    pub(crate) run: Option<PathBuf>,
+    /// The file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// How it is written: onnx [default: by FILE's ending]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) format: Option<Format>,
+    /// onnx: take RGB 0–255 as decoded and resized, channels last, and bring it to what the network expects
+    #[arg(long)]
+    pub(crate) preprocess: bool,
+    /// onnx: pictures at once [default: dynamic]
+    #[arg(long, value_name = "N|dynamic", value_parser = parse_batch)]
+    pub(crate) batch: Option<Batch>,
 }
 
 /// Say which strategy suits the pictures, why, and print the recipe for it
@@ -421,6 +445,14 @@ fn parse_setting(text: &str) -> Result<(String, String), String> {
 
 fn parse_count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a whole number of at least 1".to_owned())
+}
+
+fn parse_batch(text: &str) -> Result<Batch, String> {
+    match (text, text.parse()) {
+        ("dynamic", _) => Ok(Batch::Dynamic),
+        (_, Ok(pictures @ 1..=65_536)) => Ok(Batch::Fixed(pictures)),
+        _ => Err("expected `dynamic`, or a number of pictures from 1 to 65536".to_owned()),
+    }
 }
 
 fn parse_share(text: &str) -> Result<f32, String> {

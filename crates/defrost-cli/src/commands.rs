@@ -8,6 +8,7 @@ mod cache;
 mod doctor;
 mod embed;
 mod evaluate;
+mod export;
 mod predict;
 mod recipe;
 mod sample;
@@ -36,6 +37,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<(), Failure> 
         Command::Train(args) => train::run(&args, terminal),
         Command::Predict(args) => predict::run(&args, terminal),
         Command::Evaluate(args) => evaluate::run(&args, terminal),
+        Command::Export(args) => export::run(&args, terminal),
         Command::Advise(args) => advise::run(&args, terminal),
         Command::Doctor(args) => doctor::run(&args, terminal),
         Command::Embed(args) => embed::run(&args, terminal),
