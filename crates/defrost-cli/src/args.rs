@@ -256,7 +256,7 @@ pub(crate) struct Doctor {
 pub(crate) struct Embed {
     /// Pictures in any form that `train` reads
     pub(crate) data: PathBuf,
-    /// The file; its ending says how it is written, .npy or .safetensors
+    /// The file; its ending says how it is written: .npy, .safetensors or .parquet
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// The pretrained network [default: efficientnet_lite0.imagenet]

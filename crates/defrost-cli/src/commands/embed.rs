@@ -1,9 +1,9 @@
 //! `defrost embed`: the features of pictures as a file, for use elsewhere.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use defrost::features::Cache;
-use defrost::job::{Embedding, Environment, Job};
+use defrost::job::{EmbeddingFormat, Environment, Job};
 use defrost::progress::Progress;
 use defrost::recipe::Recipe;
 use serde::Serialize;
@@ -17,8 +17,8 @@ use crate::terminal::{Terminal, short};
 #[derive(Serialize)]
 struct Report {
     out: String,
-    /// The table of paths and labels.
-    table: String,
+    /// The table of paths and labels, where they have a file of their own.
+    table: Option<String>,
     backbone: &'static str,
     samples: usize,
     num_features: usize,
@@ -28,10 +28,7 @@ struct Report {
 pub(super) fn run(args: &args::Embed, terminal: &Terminal) -> Result<(), Failure> {
     let words = terminal.words;
     // Before any work.
-    let write = format(&args.out).ok_or_else(|| {
-        let problem = words.no_such_format(&args.out.display().to_string());
-        Failure::user(problem).hint("defrost embed DATA --out features.npy")
-    })?;
+    let format = EmbeddingFormat::of(&args.out)?;
     let cancel = interrupt::listen(terminal)?;
     let bars = terminal.bars();
     let progress = Progress::new(&bars, cancel);
@@ -51,9 +48,12 @@ pub(super) fn run(args: &args::Embed, terminal: &Terminal) -> Result<(), Failure
     if samples == 0 {
         return Err(Failure::user(words.nothing_readable(&short(&args.data))));
     }
-    let table = table(&args.out);
-    defrost::fs::write_atomic(&table, &embedding.to_csv())?;
-    defrost::fs::write_atomic(&args.out, &write(&embedding))?;
+    let bytes = embedding.to_bytes(format)?;
+    let table = format.needs_table().then(|| args.out.with_extension("csv"));
+    if let Some(table) = &table {
+        defrost::fs::write_atomic(table, &embedding.to_csv())?;
+    }
+    defrost::fs::write_atomic(&args.out, &bytes)?;
 
     let all: usize = job.data.sides().iter().map(|(_, samples)| samples.len()).sum();
     let skipped = job.data.skipped.len() + all - samples;
@@ -61,9 +61,10 @@ pub(super) fn run(args: &args::Embed, terminal: &Terminal) -> Result<(), Failure
         terminal.warn(words.unreadable(skipped));
     }
     let num_features = embedding.features.shape()[1];
-    terminal.say(words.embedded_features(samples, num_features, &short(&args.out), &short(&table)));
+    terminal.say(words.embedded_features(samples, num_features, &short(&args.out), table.as_deref().map(short)));
     if terminal.wants_json() {
-        let [out, table] = [&args.out, &table].map(|path| path.display().to_string());
+        let shown = |path: &Path| path.display().to_string();
+        let (out, table) = (shown(&args.out), table.as_deref().map(shown));
         terminal.json(&Report { out, table, backbone: embedding.backbone, samples, num_features, skipped })?;
     }
     Ok(())
@@ -82,18 +83,4 @@ fn recipe(args: &args::Embed) -> Result<Recipe, Failure> {
     recipe.set("augment", "none")?;
     recipe.set_epochs("1,0")?;
     Ok(recipe)
-}
-
-/// How a file with this ending is written.
-fn format(out: &Path) -> Option<fn(&Embedding) -> Vec<u8>> {
-    match out.extension()?.to_str()? {
-        "npy" => Some(Embedding::to_npy),
-        "safetensors" => Some(Embedding::to_safetensors),
-        _ => None,
-    }
-}
-
-/// `features.npy` → `features.csv`.
-fn table(out: &Path) -> PathBuf {
-    out.with_extension("csv")
 }

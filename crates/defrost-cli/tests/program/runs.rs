@@ -232,8 +232,8 @@ fn features_are_written_for_use_elsewhere() {
     assert!(read("features.safetensors").ends_with(&npy[128..]));
     assert_eq!(program.json(&["cache", "info", "--json"])["rows"], 24);
 
-    let error = program.mistake(&["embed", "pictures", "--out", "features.parquet"]);
-    assert!(error.contains("features.parquet ends neither in .npy nor in .safetensors"), "{error}");
+    let error = program.mistake(&["embed", "pictures", "--out", "features.xlsx"]);
+    assert!(error.contains("features.xlsx: a file of features ends in .npy, .safetensors or .parquet"), "{error}");
     // A picture that can't be read has no row.
     let cut = read("pictures/apple/apple_001.jpg");
     defrost::fs::write_atomic(&program.path().join("pictures/apple/apple_001.jpg"), &cut[..cut.len() / 2]).unwrap();

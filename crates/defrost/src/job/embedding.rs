@@ -1,6 +1,10 @@
 //! Features of pictures as files, for use elsewhere: what the frozen network sees, pooled, a row a picture.
 
+#[cfg(feature = "parquet")]
+mod parquet;
+
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::rows::StageRows;
 use super::{Job, JobError};
@@ -50,9 +54,82 @@ impl Job {
     }
 }
 
+/// How an embedding is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmbeddingFormat {
+    /// numpy's `.npy`, with a CSV table of paths and labels beside it.
+    Npy,
+    /// safetensors, with the same table.
+    Safetensors,
+    /// Parquet: the table and the features in one file; where the feature `parquet` is on.
+    #[cfg(feature = "parquet")]
+    Parquet,
+}
+
+/// Why an embedding can't be written as it was asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmbeddingError {
+    /// The file's ending is none of a format's.
+    #[error("{path}: a file of features ends in .npy, .safetensors or .parquet")]
+    UnknownFormat {
+        /// The file.
+        path: String,
+    },
+    /// Parquet isn't built in.
+    #[error(
+        "{path}: this program was built without Parquet; build it with `--features parquet`, or write .npy or .safetensors"
+    )]
+    NoParquet {
+        /// The file.
+        path: String,
+    },
+    /// What the library for Parquet says.
+    #[cfg(feature = "parquet")]
+    #[error("the features can't be written as Parquet: {0}")]
+    Parquet(#[from] ::parquet::errors::ParquetError),
+}
+
+impl EmbeddingFormat {
+    /// By the ending of `path`.
+    ///
+    /// # Errors
+    /// When it is none of a format's, or the format isn't built in.
+    pub fn of(path: &Path) -> Result<EmbeddingFormat, EmbeddingError> {
+        let shown = || path.display().to_string();
+        match path.extension().and_then(|ending| ending.to_str()) {
+            Some("npy") => Ok(EmbeddingFormat::Npy),
+            Some("safetensors") => Ok(EmbeddingFormat::Safetensors),
+            #[cfg(feature = "parquet")]
+            Some("parquet") => Ok(EmbeddingFormat::Parquet),
+            #[cfg(not(feature = "parquet"))]
+            Some("parquet") => Err(EmbeddingError::NoParquet { path: shown() }),
+            _ => Err(EmbeddingError::UnknownFormat { path: shown() }),
+        }
+    }
+
+    /// Whether paths and labels need a file of their own.
+    pub fn needs_table(self) -> bool {
+        matches!(self, EmbeddingFormat::Npy | EmbeddingFormat::Safetensors)
+    }
+}
+
 impl Embedding {
+    /// The features in `format`.
+    ///
+    /// # Errors
+    /// When the library for Parquet refuses them.
+    pub fn to_bytes(&self, format: EmbeddingFormat) -> Result<Vec<u8>, EmbeddingError> {
+        match format {
+            EmbeddingFormat::Npy => Ok(self.to_npy()),
+            EmbeddingFormat::Safetensors => Ok(self.to_safetensors()),
+            #[cfg(feature = "parquet")]
+            EmbeddingFormat::Parquet => Ok(parquet::bytes(self)?),
+        }
+    }
+
     /// The features as numpy's `.npy`, version 1.0: little-endian f32 in C order.
-    pub fn to_npy(&self) -> Vec<u8> {
+    fn to_npy(&self) -> Vec<u8> {
         let [pictures, num_features] = [0, 1].map(|axis| self.features.shape()[axis]);
         let mut header =
             format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({pictures}, {num_features}), }}").into_bytes();
@@ -67,7 +144,7 @@ impl Embedding {
     }
 
     /// The features as safetensors: the tensor `features`; the metadata name the backbone.
-    pub fn to_safetensors(&self) -> Vec<u8> {
+    fn to_safetensors(&self) -> Vec<u8> {
         let tensors = BTreeMap::from([("features".to_owned(), self.features.clone())]);
         to_safetensors(&tensors, &[("backbone", self.backbone)])
     }
@@ -91,7 +168,7 @@ const NPY_PREAMBLE: usize = 10;
 mod tests {
     use super::*;
 
-    fn embedding(pictures: usize) -> Embedding {
+    pub(super) fn embedding(pictures: usize) -> Embedding {
         let values = (0..pictures * 3).map(|value| value as f32 / 8.0).collect();
         Embedding {
             backbone: "small",

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-pub use embedding::Embedding;
+pub use embedding::{Embedding, EmbeddingError, EmbeddingFormat};
 pub use examination::examine;
 pub use outcome::{Outcome, StageOutcome};
 use rows::StageRows;
