@@ -1,10 +1,12 @@
 //! The command line. Names are promises: scripts depend on them. A flag of `train` is a recipe field's shortcut.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use defrost::data::Fold;
+use defrost::export::{Batch, Format};
 use defrost::graph::Cut;
 use defrost::report::Lang;
 
@@ -42,6 +44,8 @@ pub(crate) enum Command {
     Train(Box<Train>),
     Predict(Predict),
     Evaluate(Evaluate),
+    Serve(Serve),
+    Export(Export),
     Advise(Advise),
     Doctor(Doctor),
     Report(Report),
@@ -180,6 +184,60 @@ pub(crate) struct Evaluate {
     /// A run (left out: the latest in runs/), then the pictures: a folder for each class
     #[arg(required = true, num_args = 1..=2, value_name = "RUN|DATA")]
     pub(crate) paths: Vec<PathBuf>,
+}
+
+/// Answer over HTTP what is on pictures, with a page to drop them on; wrong answers can be marked there
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  defrost serve
+  defrost serve runs/photos-1 --addr 127.0.0.1:9000
+  curl -F picture=@my.jpg http://127.0.0.1:8000/predict")]
+pub(crate) struct Serve {
+    /// A run [default: the latest in runs/]
+    pub(crate) run: Option<PathBuf>,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8000")]
+    pub(crate) addr: SocketAddr,
+    /// Answer only who sends this as a bearer token; needed where others than this machine can ask [default: DEFROST_TOKEN]
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// Bytes of a request and of a picture, at most
+    #[arg(long, value_name = "N", default_value = "32M", value_parser = parse_quantity)]
+    pub(crate) max_bytes: u64,
+    /// Pixels of a picture, at most
+    #[arg(long, value_name = "N", default_value = "50M", value_parser = parse_quantity)]
+    pub(crate) max_pixels: u64,
+    /// Requests that are read or answered at one time, at most; others are asked to come again
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = parse_count)]
+    pub(crate) max_in_flight: usize,
+    /// Seconds from the head of a request to its answer, at most
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = parse_seconds)]
+    pub(crate) timeout: f64,
+    /// Threads that see pictures [default: all]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) threads: Option<usize>,
+}
+
+/// Write a classifier as a file for other programs
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  defrost export --out flowers.onnx
+  defrost export runs/photos-1 --out flowers.onnx --preprocess --batch 1")]
+pub(crate) struct Export {
+    /// A run [default: the latest in runs/]
+    pub(crate) run: Option<PathBuf>,
+    /// The file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// How it is written: onnx [default: by FILE's ending]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) format: Option<Format>,
+    /// onnx: take RGB 0–255 as decoded and resized, channels last, and bring it to what the network expects
+    #[arg(long)]
+    pub(crate) preprocess: bool,
+    /// onnx: pictures at once [default: dynamic]
+    #[arg(long, value_name = "N|dynamic", value_parser = parse_batch)]
+    pub(crate) batch: Option<Batch>,
 }
 
 /// Say which strategy suits the pictures, why, and print the recipe for it
@@ -444,6 +502,28 @@ fn parse_count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a whole number of at least 1".to_owned())
 }
 
+/// `50000000`, `50M`: decimal multiples.
+fn parse_quantity(text: &str) -> Result<u64, String> {
+    let multiples = [("k", 1_000), ("M", 1_000_000), ("G", 1_000_000_000)];
+    let suffixed = multiples.into_iter().find_map(|(suffix, multiple)| Some((text.strip_suffix(suffix)?, multiple)));
+    let (number, multiple) = suffixed.unwrap_or((text, 1));
+    let quantity = number.parse().ok().and_then(|number: u64| number.checked_mul(multiple)).filter(|n| *n > 0);
+    quantity.ok_or_else(|| "expected a number such as 500000, 500k, 32M or 1G".to_owned())
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.001..=86_400.0).contains(seconds));
+    seconds.ok_or_else(|| "expected seconds from 0.001 to 86400".to_owned())
+}
+
+fn parse_batch(text: &str) -> Result<Batch, String> {
+    match (text, text.parse()) {
+        ("dynamic", _) => Ok(Batch::Dynamic),
+        (_, Ok(pictures @ 1..=65_536)) => Ok(Batch::Fixed(pictures)),
+        _ => Err("expected `dynamic`, or a number of pictures from 1 to 65536".to_owned()),
+    }
+}
+
 fn parse_share(text: &str) -> Result<f32, String> {
     let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
     share.ok_or_else(|| "expected a probability from 0 to 1".to_owned())
@@ -464,6 +544,18 @@ mod tests {
         let parsed = parse_setting("stages.1.learning_rate=cosine_decay(alpha=0.1)").unwrap();
         assert_eq!(parsed, ("stages.1.learning_rate".to_owned(), "cosine_decay(alpha=0.1)".to_owned()));
         assert!(parse_setting("=3").is_err() && parse_setting("seed").is_err());
+    }
+
+    #[test]
+    fn quantities_are_whole_and_positive() {
+        assert_eq!(
+            ["7", "500k", "32M", "1G"].map(|text| parse_quantity(text).unwrap()),
+            [7, 500_000, 32_000_000, 1_000_000_000]
+        );
+        for wrong in ["", "0", "0M", "-1", "1.5M", "M", "3T", "99999999999999999999", "18446744073709551615k"] {
+            assert!(parse_quantity(wrong).is_err(), "{wrong}");
+        }
+        assert!(parse_seconds("0").is_err() && parse_seconds("NaN").is_err() && parse_seconds("0.5").is_ok());
     }
 
     #[test]

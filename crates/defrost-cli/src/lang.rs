@@ -26,9 +26,11 @@ mod cache;
 mod doctor;
 mod embed;
 mod evaluate;
+mod export;
 mod recipe;
 mod sample;
 mod schedule;
+mod serve;
 mod summary;
 mod train;
 
