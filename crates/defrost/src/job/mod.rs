@@ -2,6 +2,7 @@
 
 mod embedding;
 mod examination;
+mod familiarity;
 mod outcome;
 mod rows;
 mod weights;
@@ -295,7 +296,8 @@ impl Job {
             Evaluation::of_logits(&trained.validation, &self.data.classes, calibration.temperature, |picture| {
                 pictures.sample(picture).path.clone()
             });
-        let artefact = self.artefact(calibration, &validation);
+        let familiar = self.familiar(&mut source, &pictures, progress)?;
+        let artefact = Artefact { familiar, ..self.artefact(calibration, &validation) };
         artefact.save(&dir.join(run::MODEL), &self.model)?;
         crate::fs::write_atomic(&dir.join(run::PREDICTIONS), &validation.to_csv(&self.data.classes))?;
         let test = match self.data.test.as_slice() {

@@ -5,6 +5,7 @@
 mod axis;
 mod figure;
 mod findings;
+mod judged;
 mod lang;
 mod page;
 mod plot;
@@ -13,6 +14,7 @@ mod text;
 
 pub use figure::{FigureError, curves, schedule, to_png};
 pub use findings::FindingWords;
+pub use judged::{confusion, reliability};
 pub use lang::Lang;
 pub use page::{PageError, doctor_page};
 pub use sheet::{ContactSheet, Specimen};
