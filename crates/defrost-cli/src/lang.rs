@@ -31,6 +31,7 @@ mod predict;
 mod recipe;
 mod sample;
 mod schedule;
+mod serve;
 mod summary;
 mod train;
 

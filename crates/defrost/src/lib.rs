@@ -44,6 +44,7 @@ pub mod train;
 
 pub mod bench;
 pub mod evaluate;
+pub mod explain;
 pub mod predict;
 
 pub mod advise;
