@@ -10,6 +10,7 @@ fn help_is_short_and_has_examples() {
         "train",
         "predict",
         "evaluate",
+        "compare",
         "doctor",
         "embed",
         "sample",
@@ -232,7 +233,7 @@ fn from_no_pictures_to_a_classifier() {
     let csv = program.stdout(&["predict", "shapes/fish", "--top-k", "1", "--csv"]);
     assert_eq!(
         (csv.lines().next(), csv.lines().count()),
-        (Some("path,class,probability,error,class_1,probability_1"), 41)
+        (Some("path,class,probability,error,class_1,probability_1,unlike"), 41)
     );
 
     let evaluation = json(&["evaluate", "shapes", "--json"]);

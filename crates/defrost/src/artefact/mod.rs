@@ -1,7 +1,8 @@
 //! The trained classifier as files: a folder, or the same in one file.
 //!
 //! `model.json` describes it, `model.safetensors` holds its numbers, `recipe.toml` repeats the training, `golden/` holds eight
-//! drawn pictures whose logits stand in the description: each load runs them.
+//! drawn pictures whose logits stand in the description: each load runs them. `familiar.safetensors` holds features of training
+//! pictures, for [`Familiar`].
 //!
 //! Invariant: `model.json` is written last, so a folder that holds it holds a whole classifier. A classifier that loads gives the
 //! logits that it gave when it was written.
@@ -18,11 +19,13 @@ use serde::{Deserialize, Serialize};
 use self::files::Files;
 use crate::backbone::{self, UnknownBackbone};
 use crate::calibrate::Calibration;
+use crate::familiar::Familiar;
 use crate::fs::{self, FsError};
 use crate::head::Head;
 use crate::image::{self, ImageError, Limits, Resize};
 use crate::model::{Layout, Model};
-use crate::weights::{WeightsError, from_safetensors, to_safetensors};
+use crate::tensor::Tensor;
+use crate::weights::{WeightsError, from_safetensors, half_to_safetensors, to_safetensors};
 
 pub use classifier::Answer;
 pub(crate) use classifier::Classifier;
@@ -134,6 +137,9 @@ pub struct Artefact {
     /// What the logits are divided by before the softmax, and how it was found; since version 2.
     #[serde(default)]
     pub calibration: Option<Calibration>,
+    /// How far a picture may be from those that it has learned from; since version 2, and only where enough were held out.
+    #[serde(default)]
+    pub familiar: Option<Familiar>,
     /// How good it is on the pictures that were held out; since version 2.
     #[serde(default)]
     pub figures: Option<Figures>,
@@ -170,6 +176,9 @@ const VERSION: u32 = 2;
 const DESCRIPTION: &str = "model.json";
 const TENSORS: &str = "model.safetensors";
 const RECIPE: &str = "recipe.toml";
+const FAMILIAR: &str = "familiar.safetensors";
+/// The tensor in it.
+const FEATURES: &str = "features";
 
 impl Artefact {
     /// Describes `model`, and runs the golden pictures.
@@ -186,6 +195,7 @@ impl Artefact {
             weights_hash: model.weights_hash(),
             origin: None,
             calibration: None,
+            familiar: None,
             figures: None,
             recipe: String::new(),
             goldens: Vec::new(),
@@ -213,6 +223,11 @@ impl Artefact {
         ];
         if !self.recipe.is_empty() {
             files.push((RECIPE.to_owned(), self.recipe.clone().into_bytes()));
+        }
+        if let Some(familiar) = &self.familiar {
+            let shape = [familiar.pictures, familiar.features().len() / familiar.pictures];
+            let features = Tensor::new(shape, familiar.features().to_vec());
+            files.push((FAMILIAR.to_owned(), half_to_safetensors(FEATURES, &features)?));
         }
         for golden in &self.goldens {
             files.push((golden.name.clone(), golden.png()?));
@@ -266,8 +281,12 @@ impl Artefact {
             return Err(ArtefactError::Missing { path });
         }
         let files = Files::open(path)?;
-        let artefact = read_description(&files)?;
+        let mut artefact = read_description(&files)?;
         let model = read_model(&artefact, &files)?;
+        artefact.familiar = match artefact.familiar.take() {
+            Some(familiar) => Some(read_familiar(familiar, &model, &files)?),
+            None => None,
+        };
         let classifier = Classifier::new(&artefact, &model);
         golden::check(&artefact.goldens, &classifier, &artefact.classes, path)?;
         Ok((artefact, model, classifier))
@@ -307,6 +326,18 @@ fn read_description(files: &Files) -> Result<Artefact, ArtefactError> {
         artefact.goldens.push(Golden { name, picture, logits });
     }
     Ok(artefact)
+}
+
+/// The features of training pictures, as many and as long as the description and the network say.
+fn read_familiar(familiar: Familiar, model: &Model, files: &Files) -> Result<Familiar, ArtefactError> {
+    let place = files.place(FAMILIAR);
+    let mut tensors = from_safetensors(&place.display().to_string(), &files.read(FAMILIAR)?)?;
+    let features = tensors.remove(FEATURES).map(Tensor::into_data).unwrap_or_default();
+    let dimensions: usize = model.graph.layers()[model.backbone_layers].output_shape.iter().product();
+    let pictures = familiar.pictures;
+    familiar.with_features(features, dimensions).ok_or_else(|| {
+        damaged(&place, format!("it doesn't hold `{FEATURES}` of {pictures} pictures, {dimensions} each"))
+    })
 }
 
 fn read_model(artefact: &Artefact, files: &Files) -> Result<Model, ArtefactError> {

@@ -2,6 +2,7 @@
 
 mod embedding;
 mod examination;
+mod familiarity;
 mod neighbours;
 mod outcome;
 mod report;
@@ -27,7 +28,7 @@ use crate::calibrate::{Calibration, Labelled};
 use crate::cost::{self, Estimate, PictureCost, StageCost};
 use crate::data::{self, DataError, DataOptions, Dataset, Shuffle};
 use crate::doctor::DoctorError;
-use crate::evaluate::Evaluation;
+use crate::evaluate::{Evaluation, TableError};
 use crate::exec::cpu::{BatchNormMode, Engine};
 use crate::features::{Cache, FeaturesError, Pictures, Rendering, Side};
 use crate::fs::FsError;
@@ -79,6 +80,8 @@ pub enum JobError {
     Doctor(#[from] DoctorError),
     #[error(transparent)]
     Page(#[from] PageError),
+    #[error(transparent)]
+    Predictions(#[from] TableError),
     #[error(transparent)]
     Fs(#[from] FsError),
     #[error("{} is damaged: {reason}; restore it, or train again", path.display())]
@@ -303,7 +306,8 @@ impl Job {
             Evaluation::of_logits(&trained.validation, &self.data.classes, calibration.temperature, |picture| {
                 pictures.sample(picture).path.clone()
             });
-        let artefact = self.artefact(calibration, &validation);
+        let familiar = self.familiar(&mut source, &pictures, progress)?;
+        let artefact = Artefact { familiar, ..self.artefact(calibration, &validation) };
         artefact.save(&dir.join(run::MODEL), &self.model)?;
         crate::fs::write_atomic(&dir.join(run::PREDICTIONS), &validation.to_csv(&self.data.classes))?;
         let test = match self.data.test.as_slice() {
