@@ -16,7 +16,7 @@ use std::time::Instant;
 pub use embedding::{Embedding, EmbeddingError, EmbeddingFormat};
 pub use examination::examine;
 pub use neighbours::{Neighbour, Neighbours};
-pub use outcome::{Outcome, StageOutcome};
+pub use outcome::{CalibrationOutcome, Outcome, StageOutcome};
 pub use report::report;
 use rows::StageRows;
 pub use weights::Start;
@@ -317,7 +317,10 @@ impl Job {
                 Some(Evaluation::of(&predictor, samples, progress).ok_or(TrainError::Cancelled)?)
             }
         };
-        let outcome = Outcome::new(&self, dir, &trained, &validation, test.as_ref(), begun.elapsed().as_secs_f64());
+        let outcome = Outcome {
+            calibration: artefact.calibration.as_ref().map(CalibrationOutcome::from),
+            ..Outcome::new(&self, dir, &trained, &validation, test.as_ref(), begun.elapsed().as_secs_f64())
+        };
         let page = report::page(dir.path(), &outcome, Some(&self.data), None, self.lang)?;
         crate::fs::write_atomic(&dir.join(run::REPORT), page.as_bytes())?;
         outcome.save(dir)?;
