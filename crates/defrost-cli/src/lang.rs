@@ -27,6 +27,7 @@ mod compare;
 mod doctor;
 mod embed;
 mod evaluate;
+mod export;
 mod predict;
 mod recipe;
 mod sample;

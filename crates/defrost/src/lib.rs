@@ -51,6 +51,7 @@ pub mod advise;
 pub mod compare;
 pub mod doctor;
 
+pub mod export;
 pub mod report;
 
 pub mod job;

@@ -246,13 +246,20 @@ impl Artefact {
         Ok(())
     }
 
+    /// The bytes of the classifier as one file.
+    ///
+    /// # Errors
+    /// When a golden picture can't be encoded.
+    pub fn packed(&self, model: &Model) -> Result<Vec<u8>, ArtefactError> {
+        files::pack(&self.files(model)?).map_err(|error| damaged(Path::new(EXTENSION), error.to_string()))
+    }
+
     /// Writes the classifier into one file.
     ///
     /// # Errors
     /// When it can't be written.
     pub fn pack(&self, model: &Model, file: &Path) -> Result<(), ArtefactError> {
-        let packed = files::pack(&self.files(model)?).map_err(FsError::at("write", file))?;
-        Ok(fs::write_atomic(file, &packed)?)
+        Ok(fs::write_atomic(file, &self.packed(model)?)?)
     }
 
     /// Whether `path` is a classifier: its folder, or one file.
