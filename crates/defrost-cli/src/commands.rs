@@ -74,7 +74,7 @@ const RUNS: &str = "runs";
 /// Splits a leading RUN off `paths`; where there is none, the latest run is meant, and said.
 fn run_and_rest<'a>(paths: &'a [PathBuf], terminal: &Terminal) -> Result<(PathBuf, &'a [PathBuf]), Failure> {
     match paths {
-        [first, rest @ ..] if Artefact::exists(&first.join(run::MODEL)) => Ok((first.clone(), rest)),
+        [first, rest @ ..] if Artefact::locate(first).is_some() => Ok((first.clone(), rest)),
         [first, ..] if run::exists(first) => Err(RunError::Unfinished { path: first.clone() }.into()),
         _ => {
             let run = run::latest(Path::new(RUNS))?;
@@ -84,7 +84,7 @@ fn run_and_rest<'a>(paths: &'a [PathBuf], terminal: &Terminal) -> Result<(PathBu
     }
 }
 
-/// The classifier of a run.
+/// The classifier of a run, or the one in a file.
 fn predictor(run: &Path) -> Result<Predictor, Failure> {
-    Ok(Predictor::load(&run.join(run::MODEL))?)
+    Ok(Predictor::load(&Artefact::locate(run).unwrap_or_else(|| run.join(run::MODEL)))?)
 }

@@ -22,6 +22,7 @@ pub mod head;
 pub mod model;
 
 pub mod augment;
+pub mod calibrate;
 pub mod data;
 pub mod exec;
 pub mod freeze;

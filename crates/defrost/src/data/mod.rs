@@ -61,7 +61,7 @@ pub use looks::{LOOKS_FILE, looks};
 pub use options::{DEFAULT_FRACTION, DataOptions, Fold, Labels, LimitPerClass, NoFold, Validation};
 pub use order::{Shuffle, epoch_order};
 pub use pickle::PickleError;
-pub use sample::{DRAWN_CLASSES, Drawing, draw};
+pub use sample::{DRAWN_CLASSES, Drawing, draw, drawn};
 pub use stored::{Sample, Skipped};
 pub use warning::Warning;
 
