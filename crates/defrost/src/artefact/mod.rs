@@ -236,8 +236,31 @@ impl Artefact {
     /// # Errors
     /// When it can't be written.
     pub fn pack(&self, model: &Model, file: &Path) -> Result<(), ArtefactError> {
-        let packed = files::pack(&self.files(model)?).map_err(FsError::at("write", file))?;
-        Ok(fs::write_atomic(file, &packed)?)
+        Ok(fs::write_atomic(file, &self.packed(model)?)?)
+    }
+
+    /// The bytes of [`pack`](Artefact::pack)'s file.
+    ///
+    /// # Errors
+    /// When they can't be made.
+    pub fn packed(&self, model: &Model) -> Result<Vec<u8>, ArtefactError> {
+        Ok(files::pack(&self.files(model)?).map_err(FsError::at("write", Path::new(files::EXTENSION)))?)
+    }
+
+    /// Reads a classifier from the bytes of such a file, called `name` in errors, and runs its golden pictures.
+    ///
+    /// # Errors
+    /// As [`load`](Artefact::load).
+    pub fn unpack(name: &Path, bytes: &[u8]) -> Result<(Artefact, Model), ArtefactError> {
+        Artefact::read(&Files::packed(name, bytes)?, name).map(|(artefact, model, _)| (artefact, model))
+    }
+
+    /// Runs the golden pictures on `model`, which the error calls `name`.
+    ///
+    /// # Errors
+    /// Names the first picture whose logits differ.
+    pub fn check_goldens(&self, model: &Model, name: &Path) -> Result<(), ArtefactError> {
+        golden::check(&self.goldens, &Classifier::new(self, model), &self.classes, name)
     }
 
     /// Whether `path` is a classifier: its folder, or one file.
@@ -265,9 +288,12 @@ impl Artefact {
             let path = path.parent().filter(|_| path.ends_with("model")).unwrap_or(path).to_owned();
             return Err(ArtefactError::Missing { path });
         }
-        let files = Files::open(path)?;
-        let artefact = read_description(&files)?;
-        let model = read_model(&artefact, &files)?;
+        Artefact::read(&Files::open(path)?, path)
+    }
+
+    fn read(files: &Files, path: &Path) -> Result<(Artefact, Model, Classifier), ArtefactError> {
+        let artefact = read_description(files)?;
+        let model = read_model(&artefact, files)?;
         let classifier = Classifier::new(&artefact, &model);
         golden::check(&artefact.goldens, &classifier, &artefact.classes, path)?;
         Ok((artefact, model, classifier))
