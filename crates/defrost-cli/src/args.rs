@@ -1,5 +1,6 @@
 //! The command line. Names are promises: scripts depend on them. A flag of `train` is a recipe field's shortcut.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
@@ -43,9 +44,11 @@ pub(crate) enum Command {
     Train(Box<Train>),
     Predict(Predict),
     Evaluate(Evaluate),
+    Serve(Serve),
     Export(Export),
     Advise(Advise),
     Doctor(Doctor),
+    Report(Report),
     Embed(Embed),
     Sample(Sample),
     Augment(Augment),
@@ -183,6 +186,38 @@ pub(crate) struct Evaluate {
     pub(crate) paths: Vec<PathBuf>,
 }
 
+/// Answer over HTTP what is on pictures, with a page to drop them on; wrong answers can be marked there
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  defrost serve
+  defrost serve runs/photos-1 --addr 127.0.0.1:9000
+  curl -F picture=@my.jpg http://127.0.0.1:8000/predict")]
+pub(crate) struct Serve {
+    /// A run [default: the latest in runs/]
+    pub(crate) run: Option<PathBuf>,
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "IP:PORT", default_value = "127.0.0.1:8000")]
+    pub(crate) addr: SocketAddr,
+    /// Answer only who sends this as a bearer token; needed where others than this machine can ask [default: DEFROST_TOKEN]
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) token: Option<String>,
+    /// Bytes of a request and of a picture, at most
+    #[arg(long, value_name = "N", default_value = "32M", value_parser = parse_quantity)]
+    pub(crate) max_bytes: u64,
+    /// Pixels of a picture, at most
+    #[arg(long, value_name = "N", default_value = "50M", value_parser = parse_quantity)]
+    pub(crate) max_pixels: u64,
+    /// Requests that are read or answered at one time, at most; others are asked to come again
+    #[arg(long, value_name = "N", default_value_t = 128, value_parser = parse_count)]
+    pub(crate) max_in_flight: usize,
+    /// Seconds from the head of a request to its answer, at most
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = parse_seconds)]
+    pub(crate) timeout: f64,
+    /// Threads that see pictures [default: all]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) threads: Option<usize>,
+}
+
 /// Write a classifier as a file for other programs
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -243,6 +278,26 @@ pub(crate) struct Doctor {
     /// Its weights, from a file or an earlier run [default: the backbone's own]
     #[arg(long, value_name = "FILE|RUN")]
     pub(crate) weights: Option<String>,
+    /// Keep no features on disk
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+}
+
+/// Write a run's report anew: one page that holds everything it shows
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  defrost report
+  defrost report runs/photos-1 --doctor
+  defrost report runs/photos-1 --lang ko --out 보고서.html")]
+pub(crate) struct Report {
+    /// The run [default: the latest]
+    pub(crate) run: Option<PathBuf>,
+    /// Examine the data, too: copies, leaks, likely wrong labels
+    #[arg(long)]
+    pub(crate) doctor: bool,
+    /// Where the page is written [default: report.html in the run]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
     /// Keep no features on disk
     #[arg(long)]
     pub(crate) no_cache: bool,
@@ -447,6 +502,20 @@ fn parse_count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "expected a whole number of at least 1".to_owned())
 }
 
+/// `50000000`, `50M`: decimal multiples.
+fn parse_quantity(text: &str) -> Result<u64, String> {
+    let multiples = [("k", 1_000), ("M", 1_000_000), ("G", 1_000_000_000)];
+    let suffixed = multiples.into_iter().find_map(|(suffix, multiple)| Some((text.strip_suffix(suffix)?, multiple)));
+    let (number, multiple) = suffixed.unwrap_or((text, 1));
+    let quantity = number.parse().ok().and_then(|number: u64| number.checked_mul(multiple)).filter(|n| *n > 0);
+    quantity.ok_or_else(|| "expected a number such as 500000, 500k, 32M or 1G".to_owned())
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.001..=86_400.0).contains(seconds));
+    seconds.ok_or_else(|| "expected seconds from 0.001 to 86400".to_owned())
+}
+
 fn parse_batch(text: &str) -> Result<Batch, String> {
     match (text, text.parse()) {
         ("dynamic", _) => Ok(Batch::Dynamic),
@@ -475,6 +544,18 @@ mod tests {
         let parsed = parse_setting("stages.1.learning_rate=cosine_decay(alpha=0.1)").unwrap();
         assert_eq!(parsed, ("stages.1.learning_rate".to_owned(), "cosine_decay(alpha=0.1)".to_owned()));
         assert!(parse_setting("=3").is_err() && parse_setting("seed").is_err());
+    }
+
+    #[test]
+    fn quantities_are_whole_and_positive() {
+        assert_eq!(
+            ["7", "500k", "32M", "1G"].map(|text| parse_quantity(text).unwrap()),
+            [7, 500_000, 32_000_000, 1_000_000_000]
+        );
+        for wrong in ["", "0", "0M", "-1", "1.5M", "M", "3T", "99999999999999999999", "18446744073709551615k"] {
+            assert!(parse_quantity(wrong).is_err(), "{wrong}");
+        }
+        assert!(parse_seconds("0").is_err() && parse_seconds("NaN").is_err() && parse_seconds("0.5").is_ok());
     }
 
     #[test]

@@ -11,8 +11,10 @@ mod evaluate;
 mod export;
 mod predict;
 mod recipe;
+mod report;
 mod sample;
 mod schedule;
+mod serve;
 mod summary;
 mod train;
 
@@ -37,9 +39,11 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<(), Failure> 
         Command::Train(args) => train::run(&args, terminal),
         Command::Predict(args) => predict::run(&args, terminal),
         Command::Evaluate(args) => evaluate::run(&args, terminal),
+        Command::Serve(args) => serve::run(&args, terminal),
         Command::Export(args) => export::run(&args, terminal),
         Command::Advise(args) => advise::run(&args, terminal),
         Command::Doctor(args) => doctor::run(&args, terminal),
+        Command::Report(args) => report::run(&args, terminal),
         Command::Embed(args) => embed::run(&args, terminal),
         Command::Sample(args) => sample::run(&args, terminal),
         Command::Augment(args) => augment::run(&args, terminal),
@@ -76,12 +80,25 @@ fn run_and_rest<'a>(paths: &'a [PathBuf], terminal: &Terminal) -> Result<(PathBu
     match paths {
         [first, rest @ ..] if Artefact::locate(first).is_some() => Ok((first.clone(), rest)),
         [first, ..] if run::exists(first) => Err(RunError::Unfinished { path: first.clone() }.into()),
-        _ => {
-            let run = run::latest(Path::new(RUNS))?;
-            terminal.say(terminal.words.latest_run(&short(&run)));
-            Ok((run, paths))
-        }
+        _ => Ok((latest(terminal)?, paths)),
     }
+}
+
+/// The run that is named, or the latest.
+fn run_or_latest(run: Option<&Path>, terminal: &Terminal) -> Result<PathBuf, Failure> {
+    match run {
+        Some(run) if Artefact::locate(run).is_none() && run::exists(run) => {
+            Err(RunError::Unfinished { path: run.to_owned() }.into())
+        }
+        Some(run) => Ok(run.to_owned()),
+        None => latest(terminal),
+    }
+}
+
+fn latest(terminal: &Terminal) -> Result<PathBuf, Failure> {
+    let run = run::latest(Path::new(RUNS))?;
+    terminal.say(terminal.words.latest_run(&short(&run)));
+    Ok(run)
 }
 
 /// The classifier of a run, or the one in a file.

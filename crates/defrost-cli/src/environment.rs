@@ -40,6 +40,11 @@ pub(crate) fn home() -> Option<PathBuf> {
     var("HOME").map(PathBuf::from)
 }
 
+/// What `defrost serve` asks of who isn't on this machine: `DEFROST_TOKEN`.
+pub(crate) fn token() -> Option<String> {
+    var("DEFROST_TOKEN").and_then(|token| token.into_string().ok())
+}
+
 /// The instruction set to use in place of the best: `DEFROST_ISA`, one of `avx512`, `avx2`, `neon`, `portable`.
 pub(crate) fn isa() -> Option<OsString> {
     var("DEFROST_ISA")

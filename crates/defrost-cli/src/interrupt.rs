@@ -9,6 +9,14 @@ static CANCEL: AtomicBool = AtomicBool::new(false);
 
 /// From now on Ctrl-C (and SIGTERM) sets the flag that is returned.
 pub(crate) fn listen(terminal: &Terminal) -> Result<&'static AtomicBool, Failure> {
+    listen_and(terminal, || {})
+}
+
+/// As [`listen`], and calls `stop`.
+pub(crate) fn listen_and(
+    terminal: &Terminal,
+    stop: impl Fn() + Send + 'static,
+) -> Result<&'static AtomicBool, Failure> {
     let terminal = *terminal;
     ctrlc::set_handler(move || {
         if CANCEL.swap(true, Ordering::SeqCst) {
@@ -19,6 +27,7 @@ pub(crate) fn listen(terminal: &Terminal) -> Result<&'static AtomicBool, Failure
             std::process::exit(130);
         }
         terminal.say(terminal.words.stopping());
+        stop();
     })
     .map_err(Failure::system)?;
     Ok(&CANCEL)

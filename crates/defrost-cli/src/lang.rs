@@ -30,6 +30,7 @@ mod export;
 mod recipe;
 mod sample;
 mod schedule;
+mod serve;
 mod summary;
 mod train;
 

@@ -35,11 +35,18 @@ pub(crate) struct Terminal {
     verbose: u8,
 }
 
+/// A JSON object with its version first.
 #[derive(Serialize)]
-struct Versioned<'a, T> {
+pub(crate) struct Versioned<'a, T> {
     version: u32,
     #[serde(flatten)]
     body: &'a T,
+}
+
+impl<'a, T> Versioned<'a, T> {
+    pub(crate) fn new(body: &'a T) -> Versioned<'a, T> {
+        Versioned { version: JSON_VERSION, body }
+    }
 }
 
 impl Terminal {
@@ -66,7 +73,7 @@ impl Terminal {
 
     /// Writes one JSON object to stdout, its version first.
     pub(crate) fn json<T: Serialize>(&self, body: &T) -> Result<(), Failure> {
-        self.object(&Versioned { version: JSON_VERSION, body })
+        self.object(&Versioned::new(body))
     }
 
     /// Writes one JSON object that has a version of its own.

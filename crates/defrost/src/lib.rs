@@ -43,6 +43,7 @@ pub mod train;
 
 pub mod bench;
 pub mod evaluate;
+pub mod explain;
 pub mod predict;
 
 pub mod advise;

@@ -28,6 +28,8 @@ pub const FREEZING: &str = "freezing.json";
 pub const CURVES_SVG: &str = "curves.svg";
 /// The same as a picture.
 pub const CURVES_PNG: &str = "curves.png";
+/// All of it for a reader.
+pub const REPORT: &str = "report.html";
 /// What the run came to; its presence marks the run as finished.
 pub const OUTCOME: &str = "run.json";
 const LOCK: &str = ".lock";

@@ -1,9 +1,9 @@
 //! `defrost predict`: what is on pictures.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use defrost::data;
-use defrost::image::{self, Limits};
+use defrost::image::{self, ImageError, Limits, Picture};
 use defrost::predict::Predictor;
 use defrost::progress::{Phase, Progress};
 use rayon::prelude::*;
@@ -15,27 +15,36 @@ use crate::failure::Failure;
 use crate::interrupt;
 use crate::terminal::{Terminal, columns, percent};
 
+/// The answer to a question about pictures, here and from the server.
 #[derive(Serialize)]
-struct Report {
-    run: String,
-    predictions: Vec<Line>,
+pub(super) struct Report {
+    pub(super) run: String,
+    pub(super) predictions: Vec<Line>,
 }
 
+/// What is said of one picture.
 #[derive(Serialize)]
-struct Line {
-    path: String,
+pub(super) struct Line {
+    pub(super) path: String,
     /// `None` where no class is probable enough, or the picture can't be read.
-    class: Option<String>,
+    pub(super) class: Option<String>,
     /// Of the most probable class.
-    probability: Option<f32>,
+    pub(super) probability: Option<f32>,
     top: Vec<Top>,
-    error: Option<String>,
+    pub(super) error: Option<String>,
 }
 
 #[derive(Serialize)]
 struct Top {
     class: String,
     probability: f32,
+}
+
+/// How much is said of a picture.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) top_k: usize,
+    pub(super) min_probability: f32,
 }
 
 pub(super) fn run(args: &args::Predict, terminal: &Terminal) -> Result<(), Failure> {
@@ -74,12 +83,14 @@ pub(super) fn run(args: &args::Predict, terminal: &Terminal) -> Result<(), Failu
 
 fn predict(predictor: &Predictor, pictures: &[PathBuf], args: &args::Predict, progress: Progress<'_>) -> Vec<Line> {
     let limits = Limits::default();
+    let asked = Asked { top_k: args.top_k, min_probability: args.min_probability };
     progress.begin(Phase::Predict, pictures.len() as u64, "predict");
     let lines = pictures
         .par_iter()
         .map(|path| {
             // What is left after Ctrl-C isn't printed, so it needn't be computed.
-            let line = (!progress.cancelled()).then(|| predict_one(predictor, path, args, &limits));
+            let read = || image::open(path, &limits);
+            let line = (!progress.cancelled()).then(|| Line::of(predictor, path.display().to_string(), read(), asked));
             progress.advance(1);
             line
         })
@@ -89,24 +100,26 @@ fn predict(predictor: &Predictor, pictures: &[PathBuf], args: &args::Predict, pr
     lines
 }
 
-fn predict_one(predictor: &Predictor, path: &Path, args: &args::Predict, limits: &Limits) -> Line {
-    let shown = path.display().to_string();
-    let picture = match image::open(path, limits) {
-        Ok(picture) => picture,
-        Err(error) => {
-            let error = Some(error.to_string());
-            return Line { path: shown, class: None, probability: None, top: Vec::new(), error };
+impl Line {
+    /// Predicts what is on the picture that was read from `path`, or says why it can't be read.
+    pub(super) fn of(predictor: &Predictor, path: String, picture: Result<Picture, ImageError>, asked: Asked) -> Line {
+        let picture = match picture {
+            Ok(picture) => picture,
+            Err(error) => {
+                let error = Some(error.to_string());
+                return Line { path, class: None, probability: None, top: Vec::new(), error };
+            }
+        };
+        let prediction = predictor.predict(&picture);
+        let best = prediction.best();
+        let top = prediction.top(asked.top_k);
+        Line {
+            path,
+            class: (best.probability >= asked.min_probability).then(|| best.class.to_owned()),
+            probability: Some(best.probability),
+            top: top.iter().map(|of| Top { class: of.class.to_owned(), probability: of.probability }).collect(),
+            error: None,
         }
-    };
-    let prediction = predictor.predict(&picture);
-    let best = prediction.best();
-    let top = prediction.top(args.top_k);
-    Line {
-        path: shown,
-        class: (best.probability >= args.min_probability).then(|| best.class.to_owned()),
-        probability: Some(best.probability),
-        top: top.iter().map(|of| Top { class: of.class.to_owned(), probability: of.probability }).collect(),
-        error: None,
     }
 }
 

@@ -98,12 +98,7 @@ fn inverted_residual(g: &mut Builder, input: Node, expand: usize, filters: usize
 /// timm's `mobilenetv2_*`.
 const TIMM: TimmNames = TimmNames {
     outer: &[("Conv1", "conv_stem"), ("bn_Conv1", "bn1"), ("Conv_1", "conv_head"), ("Conv_1_bn", "bn2")],
-    plain: &[
-        ("depthwise", "conv_dw"),
-        ("depthwise_BN", "bn1"),
-        ("project", "conv_pw"),
-        ("project_BN", "bn2"),
-    ],
+    plain: &[("depthwise", "conv_dw"), ("depthwise_BN", "bn1"), ("project", "conv_pw"), ("project_BN", "bn2")],
     expanded: &[
         ("expand", "conv_pw"),
         ("expand_BN", "bn1"),

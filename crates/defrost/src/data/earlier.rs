@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::folder::Role;
 use super::split::Content;
-use super::{DataError, Dataset};
+use super::{ClassCount, DataError, Dataset};
 use crate::fs;
 
 /// The name of the table in a run's folder.
@@ -24,20 +24,27 @@ pub struct Kept {
     pub gone: usize,
 }
 
-/// The side of each picture in an earlier split, by content.
-#[derive(Debug)]
-pub(super) struct Earlier {
-    path: PathBuf,
-    sides: BTreeMap<Content, Role>,
+/// A picture that a run's `split.csv` lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SplitLine {
+    /// Relative to the data set; empty where the table has no such column, as a user's own may.
+    pub path: String,
+    /// Its class, or empty likewise.
+    pub class: String,
+    role: Role,
+    /// BLAKE3 of the encoded file, as [`Sample::content`](super::Sample::content).
+    pub content: [u8; 32],
 }
 
-impl Earlier {
-    /// Reads `split.csv`, or that of the run at `path`. A picture that it lists on several sides was on test, else trained.
-    pub(super) fn read(path: &Path) -> Result<Earlier, DataError> {
-        let path = if path.is_dir() { path.join(SPLIT) } else { path.to_owned() };
-        let bytes = fs::read(&path)?;
+impl SplitLine {
+    /// Reads the table at `path`.
+    ///
+    /// # Errors
+    /// When it can't be read, lacks the columns `split` and `content`, or a line of it is wrong.
+    pub fn read(path: &Path) -> Result<Vec<SplitLine>, DataError> {
+        let bytes = fs::read(path)?;
         let wrong = |line: usize, expected: &str, got: String| DataError::Table {
-            path: path.clone(),
+            path: path.to_owned(),
             line,
             expected: expected.to_owned(),
             got,
@@ -49,7 +56,8 @@ impl Earlier {
             let got = header.iter().collect::<Vec<_>>().join(",");
             return Err(wrong(1, "the columns `split` and `content`, as a run's `split.csv` has them", got));
         };
-        let mut sides = BTreeMap::new();
+        let [name, class] = ["path", "class"].map(place);
+        let mut lines = Vec::new();
         for record in reader.into_records() {
             let record = record.map_err(|error| {
                 let line = error.position().map_or(1, |position| position.line() as usize);
@@ -57,14 +65,52 @@ impl Earlier {
             })?;
             let line = record.position().map_or(1, |position| position.line() as usize);
             let field = |place: usize| record.get(place).unwrap_or_default();
-            let Some(side) = Role::of(field(split)) else {
+            let text = |place: Option<usize>| place.map(field).unwrap_or_default().to_owned();
+            let Some(role) = Role::of(field(split)) else {
                 return Err(wrong(line, "the split `train`, `validation` or `test`", format!("`{}`", field(split))));
             };
             let Ok(content) = blake3::Hash::from_hex(field(content)) else {
                 return Err(wrong(line, "a content of 64 hexadecimal digits", format!("`{}`", field(content))));
             };
-            let known = sides.entry(*content.as_bytes()).or_insert(side);
-            *known = stricter(*known, side);
+            lines.push(SplitLine { path: text(name), class: text(class), role, content: *content.as_bytes() });
+        }
+        Ok(lines)
+    }
+
+    /// `train`, `validation` or `test`.
+    pub fn side(&self) -> &'static str {
+        self.role.name()
+    }
+
+    /// How many pictures of each class the lines list, in the order of `classes`.
+    pub fn counts(lines: &[SplitLine], classes: &[String]) -> Vec<ClassCount> {
+        let count =
+            |class: &String, role: Role| lines.iter().filter(|line| line.role == role && line.class == *class).count();
+        let counts = classes.iter().map(|class| ClassCount {
+            class: class.clone(),
+            train: count(class, Role::Train),
+            validation: count(class, Role::Validation),
+            test: count(class, Role::Test),
+        });
+        counts.collect()
+    }
+}
+
+/// The side of each picture in an earlier split, by content.
+#[derive(Debug)]
+pub(super) struct Earlier {
+    path: PathBuf,
+    sides: BTreeMap<Content, Role>,
+}
+
+impl Earlier {
+    /// Reads `split.csv`, or that of the run at `path`. A picture that it lists on several sides was on test, else trained.
+    pub(super) fn read(path: &Path) -> Result<Earlier, DataError> {
+        let path = if path.is_dir() { path.join(SPLIT) } else { path.to_owned() };
+        let mut sides = BTreeMap::new();
+        for SplitLine { role, content, .. } in SplitLine::read(&path)? {
+            let known = sides.entry(content).or_insert(role);
+            *known = stricter(*known, role);
         }
         Ok(Earlier { path, sides })
     }

@@ -53,7 +53,7 @@ use rayon::prelude::*;
 pub use archive::ARCHIVE_LIMIT;
 pub use dataset::{ClassCount, Dataset};
 pub use divide::folds;
-pub use earlier::Kept;
+pub use earlier::{Kept, SplitLine};
 pub use error::DataError;
 pub use kin::LOOK_ALIKE;
 pub use kind::{Kind, TableKind};

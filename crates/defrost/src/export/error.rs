@@ -58,7 +58,9 @@ pub enum ExportError {
     #[error(transparent)]
     Keras(#[from] KerasError),
     /// What was written can't be read back.
-    #[error("what was written as {format} can't be read back: {reason}; this is a mistake of defrost, nothing was kept")]
+    #[error(
+        "what was written as {format} can't be read back: {reason}; this is a mistake of defrost, nothing was kept"
+    )]
     Unreadable {
         /// As what.
         format: Format,
@@ -66,7 +68,9 @@ pub enum ExportError {
         reason: String,
     },
     /// What was written isn't the classifier.
-    #[error("what was written as {format} isn't the classifier: {tensor} is {found}; this is a mistake of defrost, nothing was kept")]
+    #[error(
+        "what was written as {format} isn't the classifier: {tensor} is {found}; this is a mistake of defrost, nothing was kept"
+    )]
     Differs {
         /// As what.
         format: Format,

@@ -124,7 +124,8 @@ fn licence(artefact: &Artefact) -> Option<&str> {
 /// Holds what was read back to what had to be written.
 fn compare(format: Format, expected: &Params, read: &Params) -> Result<(), ExportError> {
     let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-    let differs = |name: &str, found: &str| ExportError::Differs { format, tensor: name.to_owned(), found: found.to_owned() };
+    let differs =
+        |name: &str, found: &str| ExportError::Differs { format, tensor: name.to_owned(), found: found.to_owned() };
     for (name, tensor) in expected {
         match read.get(name) {
             None => return Err(differs(name, "missing")),

@@ -49,7 +49,8 @@ pub(super) fn affine(model: &Model, layer: &Layer) -> Option<(Vec<f64>, Vec<f64>
     match &layer.op {
         Op::Rescaling { scale, offset } => Some((wide(scale), wide(offset))),
         Op::Normalization => {
-            let [mean, variance] = ["mean", "variance"].map(|name| wide(model.params[&format!("{}/{name}", layer.name)].data()));
+            let [mean, variance] =
+                ["mean", "variance"].map(|name| wide(model.params[&format!("{}/{name}", layer.name)].data()));
             let scale: Vec<f64> = variance.iter().map(|variance| 1.0 / variance.sqrt().max(1e-7)).collect();
             let offset = mean.iter().zip(&scale).map(|(mean, scale)| -mean * scale).collect();
             Some((scale, offset))

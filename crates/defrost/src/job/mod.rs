@@ -2,7 +2,9 @@
 
 mod embedding;
 mod examination;
+mod neighbours;
 mod outcome;
+mod report;
 mod rows;
 mod weights;
 
@@ -12,7 +14,9 @@ use std::time::Instant;
 
 pub use embedding::{Embedding, EmbeddingError, EmbeddingFormat};
 pub use examination::examine;
+pub use neighbours::{Neighbour, Neighbours};
 pub use outcome::{Outcome, StageOutcome};
+pub use report::report;
 use rows::StageRows;
 pub use weights::Start;
 
@@ -33,7 +37,7 @@ use crate::model::Model;
 use crate::predict::Predictor;
 use crate::progress::Progress;
 use crate::recipe::{BatchNorm, Precision, Recipe, RecipeErrors};
-use crate::report::{self, FigureError, Lang};
+use crate::report::{FigureError, Lang, PageError};
 use crate::run::{self, RunDir, RunError};
 use crate::train::{
     self, Callback, Checkpoint, History, HistoryError, Settings, StagePlan, TrainError, Trained, Validated,
@@ -74,7 +78,11 @@ pub enum JobError {
     #[error(transparent)]
     Doctor(#[from] DoctorError),
     #[error(transparent)]
+    Page(#[from] PageError),
+    #[error(transparent)]
     Fs(#[from] FsError),
+    #[error("{} is damaged: {reason}; restore it, or train again", path.display())]
+    Damaged { path: PathBuf, reason: String },
     #[error("no data: give a folder of pictures, or `data.path` in the recipe")]
     NoData,
     #[error("`weights` {} has backbone {found}, but the recipe asks for {expected}; set `backbone = \"{found}\"`", path.display())]
@@ -286,9 +294,9 @@ impl Job {
         let freezing = serde_json::json!({ "version": 1, "stages": trained.frozen });
         crate::fs::write_atomic(&dir.join(run::FREEZING), format!("{freezing:#}\n").as_bytes())?;
 
-        let svg = report::curves(&trained.history, self.lang);
+        let svg = crate::report::curves(&trained.history, self.lang);
         crate::fs::write_atomic(&dir.join(run::CURVES_SVG), svg.as_bytes())?;
-        crate::fs::write_atomic(&dir.join(run::CURVES_PNG), &report::to_png(&svg, PNG_SCALE)?)?;
+        crate::fs::write_atomic(&dir.join(run::CURVES_PNG), &crate::report::to_png(&svg, PNG_SCALE)?)?;
 
         let calibration = calibration(&trained);
         let validation =
@@ -306,6 +314,8 @@ impl Job {
             }
         };
         let outcome = Outcome::new(&self, dir, &trained, &validation, test.as_ref(), begun.elapsed().as_secs_f64());
+        let page = report::page(dir.path(), &outcome, Some(&self.data), None, self.lang)?;
+        crate::fs::write_atomic(&dir.join(run::REPORT), page.as_bytes())?;
         outcome.save(dir)?;
         Ok(outcome)
     }

@@ -93,7 +93,8 @@ mod tests {
 
     #[test]
     fn axes_that_were_moved_to_pytorchs_move_back() {
-        let numbered = |shape: &[usize]| Tensor::new(shape, (0..shape.iter().product()).map(|i: usize| i as f32).collect());
+        let numbered =
+            |shape: &[usize]| Tensor::new(shape, (0..shape.iter().product()).map(|i: usize| i as f32).collect());
         let (kernel, stride, padding, activation) = ([3, 5], 1, Padding::Same, Activation::Linear);
         let conv = Op::Conv2D { kernel, stride, padding, bias: false, activation };
         for (op, ours, theirs) in [

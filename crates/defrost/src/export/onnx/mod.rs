@@ -132,13 +132,22 @@ impl Writer<'_> {
     fn begin(&mut self, preprocess: bool) -> &'static str {
         let preprocessing = Preprocessing::of(self.model);
         let value = if preprocess {
-            let channels_first = self.node("preprocess/channels_first", "Transpose", &[INPUT], vec![AttributeProto::ints("perm", [0, 3, 1, 2])]);
+            let channels_first = self.node(
+                "preprocess/channels_first",
+                "Transpose",
+                &[INPUT],
+                vec![AttributeProto::ints("perm", [0, 3, 1, 2])],
+            );
             self.affine("preprocess", &channels_first, &preprocessing.scale, &preprocessing.offset)
         } else {
             INPUT.to_owned()
         };
         self.values = vec![Value::plain(value); preprocessing.last + 1];
-        if preprocess { "RGB 0–255, channels last" } else { "(RGB / 255 − mean) / std, channels first; mean and std are in the metadata" }
+        if preprocess {
+            "RGB 0–255, channels last"
+        } else {
+            "(RGB / 255 − mean) / std, channels first; mean and std are in the metadata"
+        }
     }
 
     fn end(&mut self, temperature: f64) {
@@ -178,7 +187,12 @@ impl Writer<'_> {
             Op::BatchNorm { epsilon, .. } => {
                 let mut inputs = vec![self.any(source)];
                 inputs.extend(["gamma", "beta", "moving_mean", "moving_variance"].map(|own| self.param(layer, own)));
-                Value::plain(self.node(name, "BatchNormalization", &inputs, vec![AttributeProto::float("epsilon", *epsilon)]))
+                Value::plain(self.node(
+                    name,
+                    "BatchNormalization",
+                    &inputs,
+                    vec![AttributeProto::float("epsilon", *epsilon)],
+                ))
             }
             Op::Activation(_) | Op::Relu { max_value: None | Some(6.0) } => {
                 let x = self.any(source);
