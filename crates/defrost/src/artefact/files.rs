@@ -29,8 +29,12 @@ impl Files {
         if path.is_dir() {
             return Ok(Files::Folder(path.to_owned()));
         }
-        let bytes = fs::read(path)?;
-        let members = members(&bytes).map_err(|reason| damaged(path, reason))?;
+        Files::packed(path, &fs::read(path)?)
+    }
+
+    /// Those of a file's bytes.
+    pub(super) fn packed(path: &Path, bytes: &[u8]) -> Result<Files, ArtefactError> {
+        let members = members(bytes).map_err(|reason| damaged(path, reason))?;
         Ok(Files::Packed { path: path.to_owned(), members })
     }
 

@@ -246,20 +246,36 @@ impl Artefact {
         Ok(())
     }
 
-    /// The bytes of the classifier as one file.
-    ///
-    /// # Errors
-    /// When a golden picture can't be encoded.
-    pub fn packed(&self, model: &Model) -> Result<Vec<u8>, ArtefactError> {
-        files::pack(&self.files(model)?).map_err(|error| damaged(Path::new(EXTENSION), error.to_string()))
-    }
-
     /// Writes the classifier into one file.
     ///
     /// # Errors
     /// When it can't be written.
     pub fn pack(&self, model: &Model, file: &Path) -> Result<(), ArtefactError> {
         Ok(fs::write_atomic(file, &self.packed(model)?)?)
+    }
+
+    /// The bytes of [`pack`](Artefact::pack)'s file.
+    ///
+    /// # Errors
+    /// When they can't be made.
+    pub fn packed(&self, model: &Model) -> Result<Vec<u8>, ArtefactError> {
+        Ok(files::pack(&self.files(model)?).map_err(FsError::at("write", Path::new(files::EXTENSION)))?)
+    }
+
+    /// Reads a classifier from the bytes of such a file, called `name` in errors, and runs its golden pictures.
+    ///
+    /// # Errors
+    /// As [`load`](Artefact::load).
+    pub fn unpack(name: &Path, bytes: &[u8]) -> Result<(Artefact, Model), ArtefactError> {
+        Artefact::read(&Files::packed(name, bytes)?, name).map(|(artefact, model, _)| (artefact, model))
+    }
+
+    /// Runs the golden pictures on `model`, which the error calls `name`.
+    ///
+    /// # Errors
+    /// Names the first picture whose logits differ.
+    pub fn check_goldens(&self, model: &Model, name: &Path) -> Result<(), ArtefactError> {
+        golden::check(&self.goldens, &Classifier::new(self, model), &self.classes, name)
     }
 
     /// Whether `path` is a classifier: its folder, or one file.
@@ -287,11 +303,14 @@ impl Artefact {
             let path = path.parent().filter(|_| path.ends_with("model")).unwrap_or(path).to_owned();
             return Err(ArtefactError::Missing { path });
         }
-        let files = Files::open(path)?;
-        let mut artefact = read_description(&files)?;
-        let model = read_model(&artefact, &files)?;
+        Artefact::read(&Files::open(path)?, path)
+    }
+
+    fn read(files: &Files, path: &Path) -> Result<(Artefact, Model, Classifier), ArtefactError> {
+        let mut artefact = read_description(files)?;
+        let model = read_model(&artefact, files)?;
         artefact.familiar = match artefact.familiar.take() {
-            Some(familiar) => Some(read_familiar(familiar, &model, &files)?),
+            Some(familiar) => Some(read_familiar(familiar, &model, files)?),
             None => None,
         };
         let classifier = Classifier::new(&artefact, &model);

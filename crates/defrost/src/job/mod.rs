@@ -307,7 +307,7 @@ impl Job {
                 pictures.sample(picture).path.clone()
             });
         let familiar = self.familiar(&mut source, &pictures, progress)?;
-        let artefact = Artefact { familiar, ..self.artefact(calibration, &validation) };
+        let artefact = Artefact { familiar, ..self.artefact(calibration, trained.train_samples, &validation) };
         artefact.save(&dir.join(run::MODEL), &self.model)?;
         crate::fs::write_atomic(&dir.join(run::PREDICTIONS), &validation.to_csv(&self.data.classes))?;
         let test = match self.data.test.as_slice() {
@@ -328,10 +328,11 @@ impl Job {
     }
 
     /// The classifier, with all that it says of itself.
-    fn artefact(&self, calibration: Calibration, validation: &Evaluation) -> Artefact {
+    fn artefact(&self, calibration: Calibration, train_samples: usize, validation: &Evaluation) -> Artefact {
         let (head, resize) = (&self.recipe.head, self.recipe.preprocess.resize);
         let mut artefact = Artefact::new(&self.model, self.input_size(), head, &self.data.classes, resize);
         artefact.figures = (!validation.outcomes.is_empty()).then(|| Figures {
+            train_samples,
             val_samples: validation.outcomes.len(),
             val_accuracy: validation.accuracy(),
             val_accuracy_interval: validation.accuracy_interval(),
