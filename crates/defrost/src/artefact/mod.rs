@@ -21,7 +21,7 @@ use crate::backbone::{self, UnknownBackbone};
 use crate::calibrate::Calibration;
 use crate::familiar::Familiar;
 use crate::fs::{self, FsError};
-use crate::head::Head;
+use crate::head::{Head, HeadLayer};
 use crate::image::{self, ImageError, Limits, Resize};
 use crate::model::{Layout, Model};
 use crate::tensor::Tensor;
@@ -173,6 +173,10 @@ struct Version {
 }
 
 const VERSION: u32 = 2;
+/// Bounds of what a description may state, so that a damaged one can't ask for all memory.
+const MOST_PIXELS: usize = 8192;
+const MOST_UNITS: usize = 1 << 20;
+const TEMPERATURES: (f64, f64) = (1e-3, 1e3);
 const DESCRIPTION: &str = "model.json";
 const TENSORS: &str = "model.safetensors";
 const RECIPE: &str = "recipe.toml";
@@ -331,11 +335,20 @@ fn read_description(files: &Files) -> Result<Artefact, ArtefactError> {
     if artefact.classes.len() < 2 || artefact.input_size < backbone::MIN_INPUT_SIZE {
         return Err(damaged(&path, "it names fewer than two classes, or too small a picture".to_owned()));
     }
+    let units = |layer: &HeadLayer| matches!(layer, HeadLayer::Dense { units, .. } if *units > MOST_UNITS);
+    if artefact.input_size > MOST_PIXELS
+        || artefact.classes.len() > MOST_UNITS
+        || artefact.head.layers.iter().any(units)
+    {
+        return Err(damaged(&path, "it states sizes that no classifier has".to_owned()));
+    }
     if version == 1 {
         return Ok(artefact);
     }
-    if !artefact.temperature().is_finite() || artefact.temperature() <= 0.0 {
-        return Err(damaged(&path, format!("the temperature is {}, expected more than 0", artefact.temperature())));
+    if !(TEMPERATURES.0..=TEMPERATURES.1).contains(&artefact.temperature()) {
+        let (low, high) = TEMPERATURES;
+        let reason = format!("the temperature is {}, expected from {low} to {high}", artefact.temperature());
+        return Err(damaged(&path, reason));
     }
     if goldens.len() != GOLDENS {
         return Err(damaged(&path, format!("it names {} golden pictures, expected {GOLDENS}", goldens.len())));
@@ -375,10 +388,16 @@ fn read_model(artefact: &Artefact, files: &Files) -> Result<Model, ArtefactError
     {
         return Err(damaged(&path, format!("its `pixels` aren't those that {} expects", backbone.id)));
     }
-    let mut model =
-        Model::new(backbone, artefact.layout, artefact.input_size, &artefact.head, artefact.classes.len(), 0);
     let place = files.place(TENSORS);
-    let mut tensors = from_safetensors(&place.display().to_string(), &files.read(TENSORS)?)?;
+    let bytes = files.read(TENSORS)?;
+    let (input_size, classes) = (artefact.input_size, artefact.classes.len());
+    // Before any tensor is made: the description may state more than there is.
+    let parameters = artefact.head.attach(artefact.layout.graph(backbone, input_size), classes).param_count();
+    if parameters > bytes.len() / size_of::<f32>() {
+        return Err(damaged(&place, format!("it has {} bytes, too few for {parameters} numbers", bytes.len())));
+    }
+    let mut model = Model::new(backbone, artefact.layout, input_size, &artefact.head, classes, 0);
+    let mut tensors = from_safetensors(&place.display().to_string(), &bytes)?;
     for (name, own) in &mut model.params {
         match tensors.remove(name) {
             Some(tensor) if tensor.shape() == own.shape() => *own = tensor,
