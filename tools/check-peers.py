@@ -1,7 +1,9 @@
 """Opens what `defrost export` wrote in the programs that it was written for; see tools/check-peers.
 
-Every network NAME of the folder has NAME.goldens.safetensors: `pixels` (RGB 0-255, channels last, at input size) and the `logits`
-that defrost gives for them. A peer that this Python lacks is left out; what was compared is printed, a row each.
+    check-peers.py FOLDER PEER,…
+
+Every run NAME of the folder has its golden pictures in NAME/model, with the logits that defrost gives for them, and its exports
+beside it as NAME.*. A peer that this Python lacks is left out; what was compared is printed, a row each.
 """
 
 import importlib.util
@@ -12,6 +14,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy
+from PIL import Image
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
@@ -22,6 +25,30 @@ failed = False
 
 def has(*modules):
     return all(importlib.util.find_spec(module) for module in modules)
+
+
+def weights(extent, target):
+    """Of each source pixel in each output pixel: a triangle as wide as an output pixel, never narrower than a source pixel."""
+    step = extent / target
+    centres = (numpy.arange(target) + 0.5) * step
+    distance = numpy.abs(numpy.arange(extent) + 0.5 - centres[:, None]) / max(step, 1)
+    triangle = numpy.maximum(1 - distance, 0)
+    return triangle / triangle.sum(axis=1, keepdims=True)
+
+
+def bilinear_antialias(picture, size):
+    """defrost's default way to resize, without Pillow's rounding in between."""
+    rows, columns = weights(picture.shape[0], size), weights(picture.shape[1], size)
+    return numpy.einsum("yh,hwc,xw->yxc", rows, picture, columns, optimize=True)
+
+
+def goldens(run):
+    """The golden pictures at input size, and their logits."""
+    model = json.loads((run / "model" / "model.json").read_text())
+    assert model["resize"] == "bilinear_antialias"
+    pictures = [numpy.asarray(Image.open(run / "model" / golden["picture"]), float) for golden in model["goldens"]]
+    pixels = numpy.stack([bilinear_antialias(picture, model["input_size"]) for picture in pictures])
+    return pixels.astype(numpy.float32), numpy.array([golden["logits"] for golden in model["goldens"]])
 
 
 def row(name, file, peer, difference, limit=LIMIT):
@@ -39,7 +66,7 @@ def check_onnx(name, pixels, logits):
     import onnx
     import onnxruntime
 
-    for file in sorted(folder.glob(f"{name}*.onnx")):
+    for file in sorted(folder.glob(f"{name}.*onnx")):
         model = onnx.load(file)
         onnx.checker.check_model(model, full_check=True)
         meta = {entry.key: entry.value for entry in model.metadata_props}
@@ -107,8 +134,9 @@ for peer in asked:
     check, modules = PEERS[peer]
     if not has(*modules):
         continue
-    for goldens in sorted(folder.glob("*.goldens.safetensors")):
-        arrays = load_file(goldens)
-        check(goldens.name.split(".")[0], arrays["pixels"], arrays["logits"])
+    runs = sorted(path.parent.parent for path in folder.glob("*/model/model.json"))
+    assert runs, f"no run in {folder}"
+    for run in runs:
+        check(run.name, *goldens(run))
     print(f"checked {peer}", file=sys.stderr)
 sys.exit(failed)
