@@ -161,6 +161,7 @@ pub(crate) struct Train {
 #[command(after_help = "Examples:
   defrost predict my.jpg
   defrost predict runs/photos-1 holiday/ --top-k 3 --csv > holiday.csv
+  defrost predict my.jpg --explain why --nearest 3
   find . -name '*.jpg' | defrost predict runs/photos-1 - --json")]
 pub(crate) struct Predict {
     /// A run or a classifier in one file (left out: the latest in runs/), then pictures, folders of pictures and patterns such as
@@ -176,6 +177,12 @@ pub(crate) struct Predict {
     /// Name no class for pictures that are unlike all training pictures
     #[arg(long)]
     pub(crate) reject_unlike: bool,
+    /// Draw what each answer rests on over its picture, as PNG in this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) explain: Option<PathBuf>,
+    /// Name the K training pictures that are most like each picture, from the cached features
+    #[arg(long, value_name = "K", value_parser = parse_count)]
+    pub(crate) nearest: Option<usize>,
     /// Print CSV on stdout
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,
