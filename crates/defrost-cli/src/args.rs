@@ -249,18 +249,20 @@ pub(crate) struct Serve {
     pub(crate) threads: Option<usize>,
 }
 
-/// Write a classifier as a file for other programs
+/// Write a classifier as a file for other programs: ONNX, Keras, PyTorch
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  defrost export --out flowers.onnx
-  defrost export runs/photos-1 --out flowers.onnx --preprocess --batch 1")]
+  defrost export --out flowers.onnx --preprocess
+  defrost export runs/photos-1 --out flowers.keras
+  defrost export runs/photos-1 --out flowers.defrost && defrost predict flowers.defrost my.jpg")]
 pub(crate) struct Export {
-    /// A run [default: the latest in runs/]
+    /// A run, or a classifier in one file [default: the latest in runs/]
     pub(crate) run: Option<PathBuf>,
-    /// The file
+    /// The file; its ending says how it is written: .onnx, .keras, .weights.h5, .safetensors (timm's names), .defrost or .md (the
+    /// model card)
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// How it is written: onnx [default: by FILE's ending]
+    /// onnx, keras, keras-weights, safetensors, defrost or card, where the ending doesn't say
     #[arg(long, value_name = "NAME")]
     pub(crate) format: Option<Format>,
     /// onnx: take RGB 0–255 as decoded and resized, channels last, and bring it to what the network expects
