@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::columns::Columns;
 use super::folder::Role;
 use super::split::Content;
 use super::{DataError, Dataset};
-use crate::fs;
 
 /// The name of the table in a run's folder.
 const SPLIT: &str = "split.csv";
@@ -35,35 +35,20 @@ impl Earlier {
     /// Reads `split.csv`, or that of the run at `path`. A picture that it lists on several sides was on test, else trained.
     pub(super) fn read(path: &Path) -> Result<Earlier, DataError> {
         let path = if path.is_dir() { path.join(SPLIT) } else { path.to_owned() };
-        let bytes = fs::read(&path)?;
-        let wrong = |line: usize, expected: &str, got: String| DataError::Table {
-            path: path.clone(),
-            line,
-            expected: expected.to_owned(),
-            got,
-        };
-        let mut reader = csv::Reader::from_reader(bytes.as_slice());
-        let header = reader.headers().map_err(|error| wrong(1, "a header", error.to_string()))?.clone();
-        let place = |name: &str| header.iter().position(|field| field == name);
-        let (Some(split), Some(content)) = (place("split"), place("content")) else {
-            let got = header.iter().collect::<Vec<_>>().join(",");
-            return Err(wrong(1, "the columns `split` and `content`, as a run's `split.csv` has them", got));
-        };
+        let table = Columns::read(&path)?;
+        if !table.has("split") || !table.has("content") {
+            return Err(table.lacks("the columns `split` and `content`, as a run's `split.csv` has them"));
+        }
         let mut sides = BTreeMap::new();
-        for record in reader.into_records() {
-            let record = record.map_err(|error| {
-                let line = error.position().map_or(1, |position| position.line() as usize);
-                wrong(line, "a line of the table", error.to_string())
-            })?;
-            let line = record.position().map_or(1, |position| position.line() as usize);
-            let field = |place: usize| record.get(place).unwrap_or_default();
-            let Some(side) = Role::of(field(split)) else {
-                return Err(wrong(line, "the split `train`, `validation` or `test`", format!("`{}`", field(split))));
+        for line in table.lines() {
+            let split = line.get("split").unwrap_or_default();
+            let Some(side) = Role::of(split) else {
+                return Err(line.wrong("the split `train`, `validation` or `test`", format!("`{split}`")));
             };
-            let Ok(content) = blake3::Hash::from_hex(field(content)) else {
-                return Err(wrong(line, "a content of 64 hexadecimal digits", format!("`{}`", field(content))));
+            let Some(content) = line.content()? else {
+                return Err(line.wrong("a content of 64 hexadecimal digits", "``".to_owned()));
             };
-            let known = sides.entry(*content.as_bytes()).or_insert(side);
+            let known = sides.entry(content).or_insert(side);
             *known = stricter(*known, side);
         }
         Ok(Earlier { path, sides })
@@ -92,6 +77,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::fs;
 
     fn read(text: &[u8]) -> Result<Earlier, DataError> {
         let folder = tempfile::tempdir().unwrap();
