@@ -46,6 +46,7 @@ pub(crate) enum Command {
     Serve(Serve),
     Advise(Advise),
     Doctor(Doctor),
+    Report(Report),
     Embed(Embed),
     Sample(Sample),
     Augment(Augment),
@@ -258,6 +259,26 @@ pub(crate) struct Doctor {
     /// Its weights, from a file or an earlier run [default: the backbone's own]
     #[arg(long, value_name = "FILE|RUN")]
     pub(crate) weights: Option<String>,
+    /// Keep no features on disk
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+}
+
+/// Write a run's report anew: one page that holds everything it shows
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  defrost report
+  defrost report runs/photos-1 --doctor
+  defrost report runs/photos-1 --lang ko --out 보고서.html")]
+pub(crate) struct Report {
+    /// The run [default: the latest]
+    pub(crate) run: Option<PathBuf>,
+    /// Examine the data, too: copies, leaks, likely wrong labels
+    #[arg(long)]
+    pub(crate) doctor: bool,
+    /// Where the page is written [default: report.html in the run]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
     /// Keep no features on disk
     #[arg(long)]
     pub(crate) no_cache: bool,

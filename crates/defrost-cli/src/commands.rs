@@ -10,6 +10,7 @@ mod embed;
 mod evaluate;
 mod predict;
 mod recipe;
+mod report;
 mod sample;
 mod schedule;
 mod serve;
@@ -40,6 +41,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<(), Failure> 
         Command::Serve(args) => serve::run(&args, terminal),
         Command::Advise(args) => advise::run(&args, terminal),
         Command::Doctor(args) => doctor::run(&args, terminal),
+        Command::Report(args) => report::run(&args, terminal),
         Command::Embed(args) => embed::run(&args, terminal),
         Command::Sample(args) => sample::run(&args, terminal),
         Command::Augment(args) => augment::run(&args, terminal),
@@ -74,7 +76,7 @@ const RUNS: &str = "runs";
 /// Splits a leading RUN off `paths`; where there is none, the latest run is meant, and said.
 fn run_and_rest<'a>(paths: &'a [PathBuf], terminal: &Terminal) -> Result<(PathBuf, &'a [PathBuf]), Failure> {
     match paths {
-        [first, rest @ ..] if Artefact::exists(&first.join(run::MODEL)) => Ok((first.clone(), rest)),
+        [first, rest @ ..] if Artefact::locate(first).is_some() => Ok((first.clone(), rest)),
         [first, ..] if run::exists(first) => Err(RunError::Unfinished { path: first.clone() }.into()),
         _ => Ok((latest(terminal)?, paths)),
     }
@@ -83,7 +85,7 @@ fn run_and_rest<'a>(paths: &'a [PathBuf], terminal: &Terminal) -> Result<(PathBu
 /// The run that is named, or the latest.
 fn run_or_latest(run: Option<&Path>, terminal: &Terminal) -> Result<PathBuf, Failure> {
     match run {
-        Some(run) if !Artefact::exists(&run.join(run::MODEL)) && run::exists(run) => {
+        Some(run) if Artefact::locate(run).is_none() && run::exists(run) => {
             Err(RunError::Unfinished { path: run.to_owned() }.into())
         }
         Some(run) => Ok(run.to_owned()),
@@ -97,7 +99,7 @@ fn latest(terminal: &Terminal) -> Result<PathBuf, Failure> {
     Ok(run)
 }
 
-/// The classifier of a run.
+/// The classifier of a run, or the one in a file.
 fn predictor(run: &Path) -> Result<Predictor, Failure> {
-    Ok(Predictor::load(&run.join(run::MODEL))?)
+    Ok(Predictor::load(&Artefact::locate(run).unwrap_or_else(|| run.join(run::MODEL)))?)
 }

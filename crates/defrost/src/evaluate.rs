@@ -3,9 +3,10 @@
 use rayon::prelude::*;
 use serde::Serialize;
 
+use crate::calibrate::{self, Labelled, Reliability};
 use crate::data::Sample;
 use crate::image::Limits;
-use crate::loss::{CrossEntropy, Target, softmax};
+use crate::loss::{CrossEntropy, Target};
 use crate::metrics::{ClassMetrics, ConfusionMatrix, argmax};
 use crate::predict::Predictor;
 use crate::progress::{Phase, Progress};
@@ -20,9 +21,11 @@ pub struct Outcome {
     pub truth: usize,
     /// The most probable class.
     pub predicted: usize,
-    /// In the order of the classes.
+    /// Before the softmax, in the order of the classes.
+    pub logits: Vec<f32>,
+    /// Calibrated, in the order of the classes.
     pub probabilities: Vec<f32>,
-    /// Cross-entropy.
+    /// Cross-entropy, before calibration.
     pub loss: f32,
 }
 
@@ -35,6 +38,8 @@ pub struct Evaluation {
     pub unreadable: Vec<(String, String)>,
     /// Truth by prediction.
     pub confusion: ConfusionMatrix,
+    /// The classifier's.
+    pub temperature: f64,
 }
 
 impl Evaluation {
@@ -54,6 +59,7 @@ impl Evaluation {
                 predicted: prediction.label(),
                 loss: loss.forward(&prediction.logits, Target::Class(sample.label)),
                 probabilities: prediction.probabilities,
+                logits: prediction.logits,
             })
         };
         let results: Option<Vec<Result<Outcome, (String, String)>>> = samples
@@ -72,35 +78,46 @@ impl Evaluation {
                 Err(error) => unreadable.push(error),
             }
         }
-        Some(Evaluation::from_outcomes(outcomes, unreadable, classes))
+        Some(Evaluation::from_outcomes(outcomes, unreadable, classes, predictor.artefact().temperature()))
     }
 
     /// Of validation pictures whose logits are known; `path` tells a picture's path by its number.
-    pub fn of_logits(validated: &[Validated], classes: &[String], path: impl Fn(usize) -> String) -> Evaluation {
+    pub fn of_logits(
+        validated: &[Validated],
+        classes: &[String],
+        temperature: f64,
+        path: impl Fn(usize) -> String,
+    ) -> Evaluation {
         let loss = CrossEntropy::plain(classes.len());
         let outcomes = validated
             .iter()
             .map(|Validated { picture, label, logits }| {
                 let mut probabilities = vec![0.0; logits.len()];
-                softmax(logits, &mut probabilities);
+                calibrate::probabilities(logits, temperature, &mut probabilities);
                 Outcome {
                     path: path(*picture),
                     truth: *label,
                     predicted: argmax(logits),
                     loss: loss.forward(logits, Target::Class(*label)),
                     probabilities,
+                    logits: logits.clone(),
                 }
             })
             .collect();
-        Evaluation::from_outcomes(outcomes, Vec::new(), classes.len())
+        Evaluation::from_outcomes(outcomes, Vec::new(), classes.len(), temperature)
     }
 
-    fn from_outcomes(outcomes: Vec<Outcome>, unreadable: Vec<(String, String)>, classes: usize) -> Evaluation {
+    fn from_outcomes(
+        outcomes: Vec<Outcome>,
+        unreadable: Vec<(String, String)>,
+        classes: usize,
+        temperature: f64,
+    ) -> Evaluation {
         let mut confusion = ConfusionMatrix::new(classes);
         for outcome in &outcomes {
             confusion.add(outcome.truth, outcome.predicted);
         }
-        Evaluation { outcomes, unreadable, confusion }
+        Evaluation { outcomes, unreadable, confusion, temperature }
     }
 
     /// Share of pictures that are classified rightly.
@@ -113,7 +130,14 @@ impl Evaluation {
         self.confusion.accuracy_interval()
     }
 
-    /// Mean cross-entropy.
+    /// How far the probabilities are from the accuracy: under temperature 1, and calibrated.
+    pub fn reliability(&self) -> (Reliability, Reliability) {
+        let answers: Vec<Labelled<'_>> =
+            self.outcomes.iter().map(|of| Labelled { logits: &of.logits, label: of.truth }).collect();
+        (Reliability::of(&answers, 1.0), Reliability::of(&answers, self.temperature))
+    }
+
+    /// Mean cross-entropy, before calibration.
     pub fn loss(&self) -> f64 {
         self.outcomes.iter().map(|outcome| f64::from(outcome.loss)).sum::<f64>() / self.outcomes.len() as f64
     }

@@ -22,6 +22,7 @@ pub mod head;
 pub mod model;
 
 pub mod augment;
+pub mod calibrate;
 pub mod data;
 pub mod exec;
 pub mod freeze;
@@ -42,6 +43,7 @@ pub mod train;
 
 pub mod bench;
 pub mod evaluate;
+pub mod explain;
 pub mod predict;
 
 pub mod advise;

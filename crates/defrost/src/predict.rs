@@ -1,15 +1,13 @@
 //! Pictures through a finished classifier.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
+use rayon::prelude::*;
 use serde::Serialize;
 
-use crate::artefact::{Artefact, ArtefactError};
-use crate::exec::cpu::{Arena, Engine, Program};
-use crate::graph::Tap;
-use crate::image::{Picture, resize};
-use crate::loss::softmax;
+use crate::artefact::{Answer, Artefact, ArtefactError, Classifier};
+use crate::calibrate;
+use crate::image::Picture;
 use crate::metrics::argmax;
 use crate::model::Model;
 
@@ -20,18 +18,19 @@ use crate::model::Model;
 pub struct Predictor {
     artefact: Artefact,
     model: Model,
-    program: Program,
-    arenas: Mutex<Vec<Arena>>,
+    classifier: Classifier,
 }
 
 /// The probability of each class for one picture.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Prediction<'a> {
     classes: &'a [String],
-    /// In the order of the classes.
+    /// Calibrated, in the order of the classes: the softmax of the logits by the temperature.
     pub probabilities: Vec<f32>,
     /// Before the softmax.
     pub logits: Vec<f32>,
+    /// The backbone's features, averaged over the picture.
+    pub pooled: Vec<f32>,
 }
 
 /// A class with its probability.
@@ -46,18 +45,17 @@ pub struct Guess<'a> {
 impl Predictor {
     /// Compiles a classifier.
     pub fn new(artefact: Artefact, model: Model) -> Predictor {
-        let last = Tap(model.graph.len() - 1);
-        let program = Program::new(&model.graph, &model.params, Tap(0), last, Engine::default());
-        Predictor { artefact, model, program, arenas: Mutex::default() }
+        let classifier = Classifier::new(&artefact, &model);
+        Predictor { artefact, model, classifier }
     }
 
-    /// Reads the classifier of a run from its folder `model/`.
+    /// Reads a classifier from its folder or file, and runs its golden pictures.
     ///
     /// # Errors
-    /// When there is none, or it is damaged.
-    pub fn load(folder: &Path) -> Result<Predictor, ArtefactError> {
-        let (artefact, model) = Artefact::load(folder)?;
-        Ok(Predictor::new(artefact, model))
+    /// When there is none, it is damaged, or it gives other logits than when it was written.
+    pub fn load(path: &Path) -> Result<Predictor, ArtefactError> {
+        let (artefact, model, classifier) = Artefact::load_compiled(path)?;
+        Ok(Predictor { artefact, model, classifier })
     }
 
     /// What the classifier is.
@@ -70,20 +68,40 @@ impl Predictor {
         &self.artefact.classes
     }
 
+    /// The network with its weights.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The network's input for a picture: `[input_size, input_size, 3]`, resized and in the range that the backbone expects.
+    pub fn prepare(&self, picture: &Picture) -> Vec<f32> {
+        self.classifier.prepare(picture)
+    }
+
+    /// What the network gives for an input that [`prepare`](Self::prepare) made.
+    ///
+    /// # Panics
+    /// When the input has another length.
+    pub fn answer(&self, input: &[f32]) -> Answer {
+        self.classifier.answer(input)
+    }
+
     /// The probability of each class.
     pub fn predict(&self, picture: &Picture) -> Prediction<'_> {
-        let size = self.artefact.input_size;
-        let mut pixels = resize(picture, size, size, self.artefact.resize);
-        self.model.backbone.input.apply(&mut pixels);
-        let arenas = || self.arenas.lock().unwrap_or_else(PoisonError::into_inner);
-        let arena = arenas().pop();
-        let mut arena = arena.unwrap_or_else(|| self.program.arena());
-        let mut logits = vec![0.0; self.program.output_len()];
-        self.program.run(&pixels, &mut arena, &mut logits);
-        arenas().push(arena);
+        self.judge(self.answer(&self.prepare(picture)))
+    }
+
+    /// Of each picture, in their order; on all threads.
+    pub fn predict_many(&self, pictures: &[Picture]) -> Vec<Prediction<'_>> {
+        pictures.par_iter().map(|picture| self.predict(picture)).collect()
+    }
+
+    /// What an answer of the network means.
+    fn judge(&self, answer: Answer) -> Prediction<'_> {
+        let Answer { pooled, logits } = answer;
         let mut probabilities = vec![0.0; logits.len()];
-        softmax(&logits, &mut probabilities);
-        Prediction { classes: self.classes(), probabilities, logits }
+        calibrate::probabilities(&logits, self.artefact.temperature(), &mut probabilities);
+        Prediction { classes: self.classes(), probabilities, logits, pooled }
     }
 }
 

@@ -32,6 +32,8 @@ pub const CURVES_PNG: &str = "curves.png";
 pub const RELABEL: &str = "relabel.csv";
 /// Those pictures.
 pub const RELABEL_PICTURES: &str = "relabel";
+/// All of it for a reader.
+pub const REPORT: &str = "report.html";
 /// What the run came to; its presence marks the run as finished.
 pub const OUTCOME: &str = "run.json";
 const LOCK: &str = ".lock";

@@ -6,9 +6,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use defrost::data::{Drawing, draw};
+use defrost::data::{Drawing, SplitLine, draw};
 use defrost::features::Cache;
-use defrost::job::{Environment, Job, JobError, Outcome};
+use defrost::image::Limits;
+use defrost::job::{self, Environment, Job, JobError, Neighbours, Outcome};
 use defrost::model::Model;
 use defrost::predict::Predictor;
 use defrost::progress::{Observer, Phase, Progress};
@@ -88,6 +89,7 @@ fn a_run_holds_all_that_it_should_and_predicts() {
         run::FREEZING,
         run::CURVES_SVG,
         run::CURVES_PNG,
+        run::REPORT,
         run::OUTCOME,
     ] {
         assert!(run.join(name).is_file(), "{name}");
@@ -104,11 +106,52 @@ fn a_run_holds_all_that_it_should_and_predicts() {
     let predictor = Predictor::load(&run.join(run::MODEL)).unwrap();
     let first_class = &outcome.classes[0];
     let picture = bench.path("pictures").join(first_class).join(format!("{first_class}_001.jpg"));
-    let picture = defrost::image::open(&picture, &defrost::image::Limits::default()).unwrap();
+    let picture = defrost::image::open(&picture, &Limits::default()).unwrap();
     let prediction = predictor.predict(&picture);
     let sum: f32 = prediction.probabilities.iter().sum();
     assert!((sum - 1.0).abs() < 1e-5);
     assert_eq!(prediction.top(2)[0].class, prediction.best().class);
+}
+
+#[test]
+fn a_run_is_reported_and_knows_the_pictures_it_learned_from() {
+    let bench = Bench::new();
+    bench.run(&bench.recipe("augment = \"none\"", "last = 30"), PLENTY, "run");
+    let run = bench.path("run");
+    let written = std::fs::read_to_string(run.join(run::REPORT)).unwrap();
+    let wrong = std::fs::read_to_string(run.join(run::PREDICTIONS)).unwrap();
+    let wrong = wrong.lines().skip(1).filter(|line| line.split(',').nth(1) != line.split(',').nth(2)).count();
+    assert_eq!(written.matches("class=\"opens\"").count(), wrong);
+
+    let cache = bench.path("cache");
+    let features = Cache { folder: cache.join("features"), budget: PLENTY };
+    let environment = |lang| Environment {
+        embedded: defrost_weights::efficientnet_lite0(),
+        weights_cache: &cache,
+        features: features.clone(),
+        lang,
+    };
+    let report = |doctor, lang| job::report(&run, doctor, &environment(lang), Progress::none()).unwrap();
+    assert_eq!(report(false, Lang::English), written, "a report is a function of the run");
+    let examined = report(true, Lang::Korean);
+    assert!(examined.contains("lang=\"ko\"") && !examined.contains("--doctor"));
+
+    let lines = SplitLine::read(&run.join(run::SPLIT)).unwrap();
+    let trained: Vec<&SplitLine> = lines.iter().filter(|line| line.side() == "train").collect();
+    let neighbours = Neighbours::of(&run, &features).unwrap();
+    assert_eq!((neighbours.found(), neighbours.missing()), (trained.len(), 0));
+    let picture = defrost::image::open(&bench.path("pictures").join(&trained[3].path), &Limits::default()).unwrap();
+    let nearest = neighbours.nearest(&picture, 3);
+    assert_eq!((nearest.len(), nearest[0].path, nearest[0].class), (3, &*trained[3].path, &*trained[3].class));
+    assert!((nearest[0].similarity - 1.0).abs() < 1e-5 && nearest[1].similarity <= nearest[0].similarity);
+    let none = Neighbours::of(&run, &Cache::none()).unwrap();
+    assert_eq!((none.found(), none.missing()), (0, trained.len()));
+    assert!(none.nearest(&picture, 3).is_empty());
+
+    // Without its pictures the run still has a report.
+    std::fs::rename(bench.path("pictures"), bench.path("away")).unwrap();
+    let bare = report(false, Lang::English);
+    assert!(!bare.contains("data:image") && bare.contains("id=\"mistakes\""));
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn list(terminal: &Terminal) -> Result<(), Failure> {
                     Hash::Md5(sum) => Some(sum),
                     _ => None,
                 }),
-                licence: published.map_or(defrost_weights::EFFICIENTNET_LITE0_LICENCE, |source| source.licence),
+                licence: backbone.licence(),
             }
         })
         .collect();

@@ -17,6 +17,9 @@ const FAMILIES: [&[Backbone]; 2] = [efficientnet::FAMILY, mobilenet_v2::FAMILY];
 /// The backbone that is used where none is named; its weights are embedded in the program.
 pub const DEFAULT: &str = "efficientnet_lite0.imagenet";
 
+/// The licence of the weights that are embedded in the program, as an SPDX identifier.
+const EMBEDDED_LICENCE: &str = "Apache-2.0";
+
 /// The smallest picture side: five stride-2 steps leave one cell.
 pub const MIN_INPUT_SIZE: usize = 32;
 
@@ -112,6 +115,11 @@ impl Backbone {
         self.id.rsplit_once('.').map_or(self.id, |(short, _)| short)
     }
 
+    /// Under which its weights are published, as an SPDX identifier.
+    pub fn licence(&self) -> &'static str {
+        self.source.map_or(EMBEDDED_LICENCE, |source| source.licence)
+    }
+
     /// The graph for pictures of `input_size`, as Keras builds it with ImageNet weights.
     pub fn graph(&self, input_size: usize) -> Graph {
         (self.build)(self.variant, Layout { input_size, imagenet: true })
@@ -153,7 +161,7 @@ mod tests {
             assert_eq!(find(backbone.id).unwrap().id, backbone.id);
             assert_eq!(find(backbone.short_id()).unwrap().id, backbone.id);
         }
-        assert!(find(DEFAULT).is_ok());
+        assert_eq!(find(DEFAULT).unwrap().licence(), defrost_weights::EFFICIENTNET_LITE0_LICENCE);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::earlier::Kept;
+use super::earlier::{Kept, SplitLine};
 use super::error::DataError;
 use super::kind::Kind;
 use super::options::LimitPerClass;
@@ -124,15 +124,13 @@ impl Dataset {
     /// The contents of the training pictures that a `split.csv` lists; none where there is no such file.
     ///
     /// # Errors
-    /// When the file can't be read.
+    /// When the file can't be read, or isn't such a table.
     pub fn trained_contents(path: &Path) -> Result<BTreeSet<[u8; 32]>, DataError> {
         if !path.is_file() {
             return Ok(BTreeSet::new());
         }
-        let bytes = fs::read(path)?;
-        let records = csv::Reader::from_reader(bytes.as_slice()).into_records().flatten().collect::<Vec<_>>();
-        let trained = records.iter().filter(|record| record.get(2) == Some(TRAIN));
-        Ok(trained.filter_map(|record| Some(*blake3::Hash::from_hex(record.get(3)?).ok()?.as_bytes())).collect())
+        let lines = SplitLine::read(path)?;
+        Ok(lines.into_iter().filter(|line| line.side() == TRAIN).map(|line| line.content).collect())
     }
 
     /// Writes `skipped.csv`: a line for each picture that can't be read, `path,class,reason`.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::columns::Columns;
 use super::folder::Role;
 use super::split::Content;
-use super::{DataError, Dataset};
+use super::{ClassCount, DataError, Dataset};
 
 /// The name of the table in a run's folder.
 const SPLIT: &str = "split.csv";
@@ -24,6 +24,61 @@ pub struct Kept {
     pub gone: usize,
 }
 
+/// A picture that a run's `split.csv` lists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SplitLine {
+    /// Relative to the data set; empty where the table has no such column, as a user's own may.
+    pub path: String,
+    /// Its class, or empty likewise.
+    pub class: String,
+    role: Role,
+    /// BLAKE3 of the encoded file, as [`Sample::content`](super::Sample::content).
+    pub content: [u8; 32],
+}
+
+impl SplitLine {
+    /// Reads the table at `path`.
+    ///
+    /// # Errors
+    /// When it can't be read, lacks the columns `split` and `content`, or a line of it is wrong.
+    pub fn read(path: &Path) -> Result<Vec<SplitLine>, DataError> {
+        let table = Columns::read(path)?;
+        if !table.has("split") || !table.has("content") {
+            return Err(table.lacks("the columns `split` and `content`, as a run's `split.csv` has them"));
+        }
+        let mut lines = Vec::new();
+        for line in table.lines() {
+            let text = |name: &str| line.get(name).unwrap_or_default().to_owned();
+            let Some(role) = Role::of(&text("split")) else {
+                return Err(line.wrong("the split `train`, `validation` or `test`", format!("`{}`", text("split"))));
+            };
+            let Some(content) = line.content()? else {
+                return Err(line.wrong("a content of 64 hexadecimal digits", "``".to_owned()));
+            };
+            lines.push(SplitLine { path: text("path"), class: text("class"), role, content });
+        }
+        Ok(lines)
+    }
+
+    /// `train`, `validation` or `test`.
+    pub fn side(&self) -> &'static str {
+        self.role.name()
+    }
+
+    /// How many pictures of each class the lines list, in the order of `classes`.
+    pub fn counts(lines: &[SplitLine], classes: &[String]) -> Vec<ClassCount> {
+        let count =
+            |class: &String, role: Role| lines.iter().filter(|line| line.role == role && line.class == *class).count();
+        let counts = classes.iter().map(|class| ClassCount {
+            class: class.clone(),
+            train: count(class, Role::Train),
+            validation: count(class, Role::Validation),
+            test: count(class, Role::Test),
+        });
+        counts.collect()
+    }
+}
+
 /// The side of each picture in an earlier split, by content.
 #[derive(Debug)]
 pub(super) struct Earlier {
@@ -35,21 +90,10 @@ impl Earlier {
     /// Reads `split.csv`, or that of the run at `path`. A picture that it lists on several sides was on test, else trained.
     pub(super) fn read(path: &Path) -> Result<Earlier, DataError> {
         let path = if path.is_dir() { path.join(SPLIT) } else { path.to_owned() };
-        let table = Columns::read(&path)?;
-        if !table.has("split") || !table.has("content") {
-            return Err(table.lacks("the columns `split` and `content`, as a run's `split.csv` has them"));
-        }
         let mut sides = BTreeMap::new();
-        for line in table.lines() {
-            let split = line.get("split").unwrap_or_default();
-            let Some(side) = Role::of(split) else {
-                return Err(line.wrong("the split `train`, `validation` or `test`", format!("`{split}`")));
-            };
-            let Some(content) = line.content()? else {
-                return Err(line.wrong("a content of 64 hexadecimal digits", "``".to_owned()));
-            };
-            let known = sides.entry(content).or_insert(side);
-            *known = stricter(*known, side);
+        for SplitLine { role, content, .. } in SplitLine::read(&path)? {
+            let known = sides.entry(content).or_insert(role);
+            *known = stricter(*known, role);
         }
         Ok(Earlier { path, sides })
     }

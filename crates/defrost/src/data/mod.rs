@@ -55,7 +55,7 @@ use rayon::prelude::*;
 pub use archive::ARCHIVE_LIMIT;
 pub use dataset::{ClassCount, Dataset};
 pub use divide::folds;
-pub use earlier::Kept;
+pub use earlier::{Kept, SplitLine};
 pub use error::DataError;
 pub use kin::LOOK_ALIKE;
 pub use kind::{Kind, TableKind};
@@ -64,7 +64,7 @@ pub use options::{DEFAULT_FRACTION, DataOptions, Fold, Labels, LimitPerClass, No
 pub use order::{Shuffle, epoch_order};
 pub use pickle::PickleError;
 pub use relabel::{Mark, read_marks, write_marks};
-pub use sample::{DRAWN_CLASSES, Drawing, draw};
+pub use sample::{DRAWN_CLASSES, Drawing, draw, drawn};
 pub use stored::{Sample, Skipped};
 pub use warning::Warning;
 

@@ -6,12 +6,14 @@
 //! one by the trunk's own program, never by the tail's.
 
 mod pictures;
+mod plain;
 mod rows;
 mod store;
 
 use std::path::{Path, PathBuf};
 
 pub use pictures::{Pictures, Rendering, RowNumber, Side};
+pub use plain::{PlainRows, Prepared};
 pub use rows::Rows;
 use store::Store;
 pub use store::{StoreError, Usage, Verified};

@@ -181,18 +181,28 @@ impl Pictures {
 
     /// Identifies what pixels depend on beside the picture and the view: decoder, resizing, what the network expects.
     pub(super) fn preparation(&self) -> blake3::Hash {
-        let how = format!("{} {:?} {} {:?}", decoder_name(), self.resize, self.input_size, self.range);
-        blake3::hash(how.as_bytes())
+        preparation(self.input_size, self.resize, self.range)
     }
 
-    /// What the row is made from: BLAKE3 over `trunk`, the picture's content and the view's identity.
+    /// What the row is made from.
     pub(super) fn key(&self, trunk: &blake3::Hash, number: RowNumber) -> Key {
         let (picture, view) = self.of_row(number);
-        let mut hasher = blake3::Hasher::new();
-        // Two parts of a fixed length and the rest: no two rows give the same bytes.
-        hasher.update(trunk.as_bytes());
-        hasher.update(&self.samples[picture].content);
-        hasher.update(self.view_identities[view as usize].as_bytes());
-        *hasher.finalize().as_bytes()
+        key(trunk, &self.samples[picture].content, &self.view_identities[view as usize])
     }
+}
+
+/// See [`Pictures::preparation`].
+pub(super) fn preparation(input_size: usize, resize: Resize, range: InputRange) -> blake3::Hash {
+    let how = format!("{} {resize:?} {input_size} {range:?}", decoder_name());
+    blake3::hash(how.as_bytes())
+}
+
+/// A row's key: BLAKE3 over `trunk`, the picture's content and the view's identity.
+pub(super) fn key(trunk: &blake3::Hash, content: &[u8; 32], view: &str) -> Key {
+    let mut hasher = blake3::Hasher::new();
+    // Two parts of a fixed length and the rest: no two rows give the same bytes.
+    hasher.update(trunk.as_bytes());
+    hasher.update(content);
+    hasher.update(view.as_bytes());
+    *hasher.finalize().as_bytes()
 }

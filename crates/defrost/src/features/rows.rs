@@ -296,7 +296,7 @@ const ROWS_AT_ONCE: usize = 64;
 /// Pictures between two writes at least, to keep all threads busy.
 const PICTURES_A_THREAD: usize = 4;
 
-fn combine(hashes: &[blake3::Hash]) -> blake3::Hash {
+pub(super) fn combine(hashes: &[blake3::Hash]) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
     for hash in hashes {
         hasher.update(hash.as_bytes());

@@ -27,6 +27,7 @@
 //! ```
 
 mod decode;
+mod encode;
 mod fit;
 mod format;
 mod jpeg;
@@ -38,13 +39,14 @@ mod taps;
 mod traits;
 
 pub use decode::{Header, ImageError, Limits, decode, decoder_name, open, probe};
+pub use encode::{to_jpeg, to_png};
 pub use fit::Fit;
 pub use format::{Format, is_picture_name};
 pub use phash::PerceptualHash;
 pub use traits::{Traits, damage, inspect};
 
 pub(crate) use resize::resample;
-pub use resize::{Resize, resize, resize_f32};
+pub use resize::{Resize, resize, resize_f32, shrink};
 pub(crate) use taps::{Axis, reflected};
 
 /// A decoded picture: RGB, 8 bits a sample, rows from top to bottom.

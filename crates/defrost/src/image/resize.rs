@@ -3,6 +3,7 @@
 //! Own code rather than a library's: TensorFlow's plain kinds must agree bit by bit or nearly so, the results are f32 although
 //! the source is u8 (no intermediate rounding), and windows that begin between two pixels are what augmentation needs.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -67,6 +68,17 @@ impl fmt::Display for Resize {
 pub fn resize(picture: &Picture, height: usize, width: usize, mode: Resize) -> Vec<f32> {
     let axes = [Axis::whole(picture.height(), height), Axis::whole(picture.width(), width)];
     resample(picture.pixels(), axes, mode)
+}
+
+/// `picture` with its longer side at most `side` pixels, its shape kept; each pixel is the mean of those that it stands for.
+pub fn shrink(picture: &Picture, side: usize) -> Cow<'_, Picture> {
+    let longer = picture.width().max(picture.height());
+    if longer <= side {
+        return Cow::Borrowed(picture);
+    }
+    let [width, height] = [picture.width(), picture.height()].map(|length| (length * side / longer).max(1));
+    let pixels = resize(picture, height, width, Resize::Area).into_iter().map(|x| x.round() as u8).collect();
+    Cow::Owned(Picture::new(width, height, pixels))
 }
 
 /// `src`, `[h, w, 3]`, as `[th, tw, 3]`.

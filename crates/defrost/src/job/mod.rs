@@ -2,7 +2,9 @@
 
 mod embedding;
 mod examination;
+mod neighbours;
 mod outcome;
+mod report;
 mod rows;
 mod weights;
 
@@ -12,13 +14,16 @@ use std::time::Instant;
 
 pub use embedding::{Embedding, EmbeddingError, EmbeddingFormat};
 pub use examination::examine;
+pub use neighbours::{Neighbour, Neighbours};
 pub use outcome::{Outcome, StageOutcome};
+pub use report::report;
 use rows::StageRows;
 pub use weights::Start;
 
-use crate::artefact::{Artefact, ArtefactError};
+use crate::artefact::{Artefact, ArtefactError, Figures, Origin};
 use crate::augment::{self, Pipeline};
 use crate::backbone::{self, UnknownBackbone};
+use crate::calibrate::{Calibration, Labelled};
 use crate::cost::{self, Estimate, PictureCost, StageCost};
 use crate::data::{self, DataError, DataOptions, Dataset, Shuffle};
 use crate::doctor::DoctorError;
@@ -32,9 +37,11 @@ use crate::model::Model;
 use crate::predict::Predictor;
 use crate::progress::Progress;
 use crate::recipe::{BatchNorm, Precision, Recipe, RecipeErrors};
-use crate::report::{self, FigureError, Lang};
+use crate::report::{FigureError, Lang, PageError};
 use crate::run::{self, RunDir, RunError};
-use crate::train::{self, Callback, Checkpoint, History, HistoryError, Settings, StagePlan, TrainError};
+use crate::train::{
+    self, Callback, Checkpoint, History, HistoryError, Settings, StagePlan, TrainError, Trained, Validated,
+};
 use crate::weights::{FetchError, LoadReport, WeightsError};
 
 /// Why a training can't begin or end.
@@ -71,7 +78,11 @@ pub enum JobError {
     #[error(transparent)]
     Doctor(#[from] DoctorError),
     #[error(transparent)]
+    Page(#[from] PageError),
+    #[error(transparent)]
     Fs(#[from] FsError),
+    #[error("{} is damaged: {reason}; restore it, or train again", path.display())]
+    Damaged { path: PathBuf, reason: String },
     #[error("no data: give a folder of pictures, or `data.path` in the recipe")]
     NoData,
     #[error("`weights` {} has backbone {found}, but the recipe asks for {expected}; set `backbone = \"{found}\"`", path.display())]
@@ -134,6 +145,8 @@ pub struct Job {
     strict: bool,
     features: Cache,
     lang: Lang,
+    /// Of the backbone's weights.
+    origin: Origin,
 }
 
 /// Where the features go and how big they are.
@@ -191,13 +204,13 @@ impl Job {
 
         let start = Start::find(&recipe, backbone, input_size, environment, progress)?;
         let mut model = Model::new(backbone, start.layout, input_size, &recipe.head, data.classes.len(), recipe.seed);
-        let report = start.report.clone();
+        let (report, origin) = (start.report.clone(), start.origin.clone());
         start.apply(&mut model, &data.classes);
 
         let (pipeline, views) = resolve_augment(&mut recipe, &data)?;
         let stages = plan_stages(&mut recipe, &model, data.train.len())?;
         let (features, lang) = (environment.features.clone(), environment.lang);
-        Ok(Job { recipe, data, model, stages, weights: report, views, pipeline, strict, features, lang })
+        Ok(Job { recipe, data, model, stages, weights: report, views, pipeline, strict, features, lang, origin })
     }
 
     /// The side of the square that the network sees.
@@ -281,27 +294,46 @@ impl Job {
         let freezing = serde_json::json!({ "version": 1, "stages": trained.frozen });
         crate::fs::write_atomic(&dir.join(run::FREEZING), format!("{freezing:#}\n").as_bytes())?;
 
-        let svg = report::curves(&trained.history, self.lang);
+        let svg = crate::report::curves(&trained.history, self.lang);
         crate::fs::write_atomic(&dir.join(run::CURVES_SVG), svg.as_bytes())?;
-        crate::fs::write_atomic(&dir.join(run::CURVES_PNG), &report::to_png(&svg, PNG_SCALE)?)?;
+        crate::fs::write_atomic(&dir.join(run::CURVES_PNG), &crate::report::to_png(&svg, PNG_SCALE)?)?;
 
-        let resize = self.recipe.preprocess.resize;
-        let artefact = Artefact::new(&self.model, self.input_size(), &self.recipe.head, &self.data.classes, resize);
+        let calibration = calibration(&trained);
+        let validation =
+            Evaluation::of_logits(&trained.validation, &self.data.classes, calibration.temperature, |picture| {
+                pictures.sample(picture).path.clone()
+            });
+        let artefact = self.artefact(calibration, &validation);
         artefact.save(&dir.join(run::MODEL), &self.model)?;
-        let validation = Evaluation::of_logits(&trained.validation, &self.data.classes, |picture| {
-            pictures.sample(picture).path.clone()
-        });
         crate::fs::write_atomic(&dir.join(run::PREDICTIONS), &validation.to_csv(&self.data.classes))?;
         let test = match self.data.test.as_slice() {
             [] => None,
             samples => {
-                let predictor = Predictor::new(artefact, self.model.clone());
+                let predictor = Predictor::new(artefact.clone(), self.model.clone());
                 Some(Evaluation::of(&predictor, samples, progress).ok_or(TrainError::Cancelled)?)
             }
         };
         let outcome = Outcome::new(&self, dir, &trained, &validation, test.as_ref(), begun.elapsed().as_secs_f64());
+        let page = report::page(dir.path(), &outcome, Some(&self.data), None, self.lang)?;
+        crate::fs::write_atomic(&dir.join(run::REPORT), page.as_bytes())?;
         outcome.save(dir)?;
         Ok(outcome)
+    }
+
+    /// The classifier, with all that it says of itself.
+    fn artefact(&self, calibration: Calibration, validation: &Evaluation) -> Artefact {
+        let (head, resize) = (&self.recipe.head, self.recipe.preprocess.resize);
+        let mut artefact = Artefact::new(&self.model, self.input_size(), head, &self.data.classes, resize);
+        artefact.figures = (!validation.outcomes.is_empty()).then(|| Figures {
+            val_samples: validation.outcomes.len(),
+            val_accuracy: validation.accuracy(),
+            val_accuracy_interval: validation.accuracy_interval(),
+            val_loss: validation.loss(),
+        });
+        artefact.calibration = Some(calibration);
+        artefact.origin = Some(self.origin.clone());
+        artefact.recipe = self.recipe.to_toml();
+        artefact
     }
 
     /// Makes the first stage's rows, which finds the pictures that can't be read, and lists those.
@@ -351,6 +383,14 @@ impl Job {
             engine: self.engine(),
         })
     }
+}
+
+/// Fitted on the validation pictures.
+fn calibration(trained: &Trained) -> Calibration {
+    let pictures = trained.validation.iter();
+    let answers: Vec<Labelled<'_>> =
+        pictures.map(|Validated { logits, label, .. }| Labelled { logits, label: *label }).collect();
+    Calibration::fit(&answers)
 }
 
 /// Pixels of the figure's picture for each of its units.

@@ -1,10 +1,12 @@
 //! What a run came to: `run.json`, and what `defrost train --json` prints.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Job, JobError};
 use crate::evaluate::Evaluation;
-use crate::run::{self, RunDir};
+use crate::run::{self, RunDir, RunError};
 use crate::train::{EpochRecord, Trained};
 
 /// What a run came to.
@@ -147,6 +149,22 @@ impl Outcome {
             recipe_hash: job.recipe.hash().to_hex().to_string(),
             stages,
         }
+    }
+
+    /// Reads that of the run at `path`.
+    ///
+    /// # Errors
+    /// When it is no run, isn't finished, or its record is damaged.
+    pub fn load(path: &Path) -> Result<Outcome, JobError> {
+        if !run::exists(path) {
+            return Err(RunError::NotARun { path: path.to_owned() }.into());
+        }
+        if !run::is_finished(path) {
+            return Err(RunError::Unfinished { path: path.to_owned() }.into());
+        }
+        let path = path.join(run::OUTCOME);
+        serde_json::from_str(&crate::fs::read_to_string(&path)?)
+            .map_err(|error| JobError::Damaged { path, reason: error.to_string() })
     }
 
     pub(super) fn save(&self, dir: &RunDir) -> Result<(), JobError> {

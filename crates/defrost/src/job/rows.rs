@@ -107,7 +107,7 @@ fn label(layer: &Layer) -> String {
 }
 
 /// The part of a row's identity that lies in how it is computed.
-fn engine_fingerprint(engine: Engine, network: blake3::Hash) -> blake3::Hash {
+pub(super) fn engine_fingerprint(engine: Engine, network: blake3::Hash) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
     let engine = format!("{} {:?}", env!("CARGO_PKG_VERSION"), engine);
     hasher.update(engine.as_bytes());

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Environment, JobError};
-use crate::artefact::Artefact;
+use crate::artefact::{Artefact, Origin};
 use crate::backbone::Backbone;
 use crate::model::{Layout, Model};
 use crate::progress::Progress;
@@ -21,6 +21,8 @@ pub struct Start {
     pub backbone: Params,
     /// What was found in a file of weights.
     pub report: Option<LoadReport>,
+    /// Where the backbone's tensors come from.
+    pub origin: Origin,
     earlier: Option<(Artefact, Params)>,
 }
 
@@ -35,14 +37,16 @@ impl Start {
     ) -> Result<Start, JobError> {
         match &recipe.weights {
             Weights::None => {
-                Ok(Start { layout: Layout::FromScratch, backbone: Params::new(), report: None, earlier: None })
+                let (layout, origin) = (Layout::FromScratch, Origin::scratch());
+                Ok(Start { layout, backbone: Params::new(), report: None, origin, earlier: None })
             }
-            Weights::File(path) if path.is_dir() => Start::from_run(path, backbone),
+            Weights::File(path) if path.is_dir() || Artefact::exists(path) => Start::from_run(path, backbone),
             Weights::File(path) => {
                 let graph = backbone.graph(input_size);
                 let loaded = weights::load(path, &graph, &|name| backbone.rename(name))?;
                 let report = Some(loaded.report);
-                Ok(Start { layout: Layout::Pretrained, backbone: loaded.params, report, earlier: None })
+                let (layout, origin) = (Layout::Pretrained, Origin::file(path.display().to_string()));
+                Ok(Start { layout, backbone: loaded.params, report, origin, earlier: None })
             }
             Weights::Pretrained => {
                 let graph = backbone.graph(input_size);
@@ -55,14 +59,15 @@ impl Start {
                     }
                 };
                 let report = Some(loaded.report);
-                Ok(Start { layout: Layout::Pretrained, backbone: loaded.params, report, earlier: None })
+                let (layout, origin) = (Layout::Pretrained, Origin::published(backbone));
+                Ok(Start { layout, backbone: loaded.params, report, origin, earlier: None })
             }
         }
     }
 
     /// Goes on from the classifier of an earlier run.
     fn from_run(path: &Path, backbone: &'static Backbone) -> Result<Start, JobError> {
-        let folder = if Artefact::exists(path) { path.to_owned() } else { path.join(run::MODEL) };
+        let folder = Artefact::locate(path).unwrap_or_else(|| path.join(run::MODEL));
         let (artefact, model) = Artefact::load(&folder)?;
         if artefact.backbone != backbone.id {
             return Err(JobError::OtherBackbone {
@@ -73,7 +78,8 @@ impl Start {
         }
         let names: Vec<String> = model.backbone_tensors().collect();
         let (base, head) = model.params.into_iter().partition(|(name, _)| names.contains(name));
-        Ok(Start { layout: artefact.layout, backbone: base, report: None, earlier: Some((artefact, head)) })
+        let origin = artefact.origin.clone().unwrap_or_else(|| Origin::file(path.display().to_string()));
+        Ok(Start { layout: artefact.layout, backbone: base, report: None, origin, earlier: Some((artefact, head)) })
     }
 
     /// Puts the tensors into `model`. Of an earlier classifier's head, layers of the same shape are kept, and the outputs of

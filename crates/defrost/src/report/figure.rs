@@ -49,8 +49,45 @@ pub enum FigureError {
     Png(#[from] image::ImageError),
 }
 
+/// How the two panels of the curves lie.
+struct Sheet {
+    width: f32,
+    panels: [Area; 2],
+    /// Where the legend begins.
+    legend: f32,
+}
+
+/// Side by side, for a page.
+const WIDE: Sheet = Sheet {
+    width: 1200.0,
+    panels: [
+        Area { left: 78.0, right: 580.0, top: 84.0, bottom: 356.0 },
+        Area { left: 678.0, right: 1180.0, top: 84.0, bottom: 356.0 },
+    ],
+    legend: 424.0,
+};
+
+/// One above the other, for a telephone.
+const NARROW: Sheet = Sheet {
+    width: 440.0,
+    panels: [
+        Area { left: 74.0, right: 428.0, top: 84.0, bottom: 300.0 },
+        Area { left: 74.0, right: 428.0, top: 400.0, bottom: 616.0 },
+    ],
+    legend: 680.0,
+};
+
 /// Accuracy and loss of all epochs side by side, the stages shaded and parted by dashed lines; 1200 pixels wide.
 pub fn curves(history: &History, lang: Lang) -> String {
+    draw_curves(history, lang, &WIDE)
+}
+
+/// The same, one above the other; 440 pixels wide.
+pub fn narrow_curves(history: &History, lang: Lang) -> String {
+    draw_curves(history, lang, &NARROW)
+}
+
+fn draw_curves(history: &History, lang: Lang, sheet: &Sheet) -> String {
     let (words, spans, records) = (lang.figure(), history.spans(), history.records());
     let names: Vec<&str> = spans.iter().map(|span| lang.stage(&span.stage)).collect();
     let title = match names.as_slice() {
@@ -68,17 +105,16 @@ pub fn curves(history: &History, lang: Lang) -> String {
     if spans.len() > 1 {
         legend.push((Key::Boundary, words.stage_boundary.to_owned()));
     }
-    let legend = Legend::new(legend, 1140.0);
+    let legend = Legend::new(legend, 0.95 * sheet.width);
 
-    let mut svg = open(1200.0, 424.0 + legend.height(), &title);
+    let mut svg = open(sheet.width, sheet.legend + legend.height(), &title);
     type Column = fn(&EpochRecord) -> f32;
     type ValueAxis = fn(&[f64], (f32, f32)) -> Axis;
-    let panels: [(f32, &str, &str, Column, Column, ValueAxis); 2] = [
-        (78.0, words.accuracy_panel, words.accuracy, |r| r.accuracy, |r| r.val_accuracy, Axis::share),
-        (678.0, words.loss_panel, words.loss, |r| r.loss, |r| r.val_loss, Axis::positive),
+    let panels: [(&str, &str, Column, Column, ValueAxis); 2] = [
+        (words.accuracy_panel, words.accuracy, |r| r.accuracy, |r| r.val_accuracy, Axis::share),
+        (words.loss_panel, words.loss, |r| r.loss, |r| r.val_loss, Axis::positive),
     ];
-    for (left, title, name, training, validation, value_axis) in panels {
-        let area = Area { left, right: left + 502.0, top: 84.0, bottom: 356.0 };
+    for (area, (title, name, training, validation, value_axis)) in sheet.panels.into_iter().zip(panels) {
         let column = |of: Column| records.iter().map(move |record| (record.epoch as f64, f64::from(of(record))));
         let values: Vec<f64> = column(training).chain(column(validation)).map(|(_, value)| value).collect();
         let panel = Panel {
@@ -94,7 +130,7 @@ pub fn curves(history: &History, lang: Lang) -> String {
             panel.note(&mut svg, words.no_data);
         }
     }
-    legend.draw(&mut svg, 600.0, 424.0);
+    legend.draw(&mut svg, sheet.width / 2.0, sheet.legend);
     svg.push_str("</svg>\n");
     svg
 }

@@ -1,4 +1,4 @@
-//! What a run looks like to a reader: figures, in English and Korean.
+//! What a run looks like to a reader: figures and pages, in English and Korean.
 //!
 //! Invariant: the same values give the same bytes, on any machine; no reader needs a font.
 
@@ -9,10 +9,12 @@ mod lang;
 mod page;
 mod plot;
 mod sheet;
+mod shell;
 mod text;
 
-pub use figure::{FigureError, curves, schedule, to_png};
+pub use figure::{FigureError, curves, narrow_curves, schedule, to_png};
 pub use findings::FindingWords;
 pub use lang::Lang;
-pub use page::{PageError, doctor_page};
+pub use page::{Mistake, PageError, RunReport, StageReport, doctor_page, run_page};
 pub use sheet::{ContactSheet, Specimen};
+pub(crate) use shell::quoted;

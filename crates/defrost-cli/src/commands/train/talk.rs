@@ -138,7 +138,7 @@ pub(super) fn after(outcome: &Outcome, dir: &Path, terminal: &Terminal) {
     if let Some(first) = numbers.first() {
         terminal.hint(words.still_improving(&names.join(", "), *first));
     }
-    terminal.say(format!("{} · {}", short(&dir.join(run::CURVES_PNG)), words.next("defrost predict my.jpg")));
+    terminal.say(format!("{} · {}", short(&dir.join(run::REPORT)), words.next("defrost predict my.jpg")));
 }
 
 /// `2.1 M`, `380 k`

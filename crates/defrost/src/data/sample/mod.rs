@@ -16,6 +16,7 @@ use self::canvas::{Canvas, Colour, Place, disc, hsv, lit, mix, noise, polygon, r
 use self::objects::{Pen, THINGS, Thing};
 use super::{DataError, tree};
 use crate::fs::{self, FsError};
+use crate::image::Picture;
 use crate::rng::Stream;
 
 /// How much disturbs the view, 0…1: scales clutter, cover, noise, blur and the range of sizes. With 0.6, EfficientNet-Lite0's
@@ -70,6 +71,15 @@ pub fn draw(folder: &Path, drawing: &Drawing) -> Result<usize, DataError> {
         Ok::<(), DataError>(())
     })?;
     Ok(all.len())
+}
+
+/// The picture with this number, from 1, of the class [`DRAWN_CLASSES`]`[class]`, as [`draw`] draws it before it is compressed.
+///
+/// # Panics
+/// When there is no such class.
+pub fn drawn(class: usize, number: u32, drawing: &Drawing) -> Picture {
+    let canvas = scene(&THINGS[class], number, drawing);
+    Picture::new(canvas.width, canvas.height, canvas.to_rgb8())
 }
 
 fn jpeg(picture: &Canvas, path: &Path) -> Result<Vec<u8>, FsError> {

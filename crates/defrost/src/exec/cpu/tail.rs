@@ -79,7 +79,19 @@ pub struct Tail {
 impl Tail {
     /// The layers of `graph` after `tap`, training from `cut` on.
     pub fn new(graph: &Graph, tap: Tap, cut: CutPoint, mode: BatchNormMode, engine: Engine) -> Tail {
-        let (units, trainable) = units::compile(graph, tap, cut, mode);
+        Tail::compile(graph, tap, cut, mode, false, engine)
+    }
+
+    /// The layers of `graph` after `tap`, of which nothing trains, for [`tap_gradient`](Self::tap_gradient) with `params`.
+    pub fn differentiable(graph: &Graph, params: &Params, tap: Tap, engine: Engine) -> Tail {
+        let nothing = CutPoint { first_trainable: graph.len() };
+        let mut tail = Tail::compile(graph, tap, nothing, BatchNormMode::Inference, true, engine);
+        tail.pack(params);
+        tail
+    }
+
+    fn compile(graph: &Graph, tap: Tap, cut: CutPoint, mode: BatchNormMode, to_tap: bool, engine: Engine) -> Tail {
+        let (units, trainable) = units::compile(graph, tap, cut, mode, to_tap);
         let slice = slice_len(graph, &units);
         let tap_len = graph.layers()[tap.0].output_shape.iter().product();
         let graph = graph.clone();
@@ -173,6 +185,29 @@ impl Tail {
             logits
         });
         logits.concat()
+    }
+
+    /// The logits of one picture's `row` in inference mode, and the gradient of `objective` by the row. `params` are those that
+    /// the tail was made with, or those of its layers alone.
+    ///
+    /// # Panics
+    /// When the tail isn't [`differentiable`](Self::differentiable), or `row` isn't one row.
+    pub fn tap_gradient(&self, params: &Params, row: &[f32], objective: &Objective<'_>) -> (Vec<f32>, Vec<f32>) {
+        assert!(self.units.first().is_some_and(|unit| unit.passes_gradient[0]), "a tail that reaches its tap");
+        assert_eq!(row.len(), self.tap_len, "one row of the tap");
+        let context = self.context(params, Mode::Inference);
+        let mut shard = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        self.run_forward(&context, &mut shard, 0..1, row);
+        let mut output = ShardOutput::default();
+        self.objective_of(&mut shard, objective, &mut output);
+        for (number, unit) in self.units.iter().enumerate().rev() {
+            context.backward(unit, number + 1, &mut shard, None);
+        }
+        let gradient = std::mem::take(&mut shard.gradients[0]);
+        let by_row = gradient.to_vec();
+        shard.keep(gradient);
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).push(shard);
+        (output.logits, by_row)
     }
 
     /// The numbers of each shard's pictures, in batch order.

@@ -112,10 +112,18 @@ impl Normalization {
     }
 }
 
-/// The units of the layers after `tap`, and the names of the tensors that train from `cut` on, in graph order.
-pub(super) fn compile(graph: &Graph, tap: Tap, cut: CutPoint, mode: BatchNormMode) -> (Vec<Unit>, Vec<String>) {
+/// The units of the layers after `tap`, and the names of the tensors that train from `cut` on, in graph order; `to_tap` asks for
+/// the gradient by the tap, too.
+pub(super) fn compile(
+    graph: &Graph,
+    tap: Tap,
+    cut: CutPoint,
+    mode: BatchNormMode,
+    to_tap: bool,
+) -> (Vec<Unit>, Vec<String>) {
     let mut trainable = Vec::new();
     let mut needs_gradient = vec![false; graph.len() - tap.0];
+    needs_gradient[0] = to_tap;
     let mut units = Vec::new();
     for (index, layer) in graph.layers().iter().enumerate().skip(tap.0 + 1) {
         let inputs: Vec<usize> = layer.inputs.iter().map(|input| input - tap.0).collect();
