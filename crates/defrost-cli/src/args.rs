@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use clap_complete::Shell;
 use defrost::data::Fold;
+use defrost::export::{Batch, Format};
 use defrost::graph::Cut;
 use defrost::report::Lang;
 
@@ -44,6 +45,7 @@ pub(crate) enum Command {
     Predict(Predict),
     Evaluate(Evaluate),
     Serve(Serve),
+    Export(Export),
     Advise(Advise),
     Doctor(Doctor),
     Report(Report),
@@ -219,6 +221,28 @@ pub(crate) struct Serve {
     /// Threads that see pictures [default: all]
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) threads: Option<usize>,
+}
+
+/// Write a classifier as a file for other programs
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  defrost export --out flowers.onnx
+  defrost export runs/photos-1 --out flowers.onnx --preprocess --batch 1")]
+pub(crate) struct Export {
+    /// A run [default: the latest in runs/]
+    pub(crate) run: Option<PathBuf>,
+    /// The file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: PathBuf,
+    /// How it is written: onnx [default: by FILE's ending]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) format: Option<Format>,
+    /// onnx: take RGB 0–255 as decoded and resized, channels last, and bring it to what the network expects
+    #[arg(long)]
+    pub(crate) preprocess: bool,
+    /// onnx: pictures at once [default: dynamic]
+    #[arg(long, value_name = "N|dynamic", value_parser = parse_batch)]
+    pub(crate) batch: Option<Batch>,
 }
 
 /// Say which strategy suits the pictures, why, and print the recipe for it
@@ -495,6 +519,14 @@ fn parse_quantity(text: &str) -> Result<u64, String> {
 fn parse_seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.001..=86_400.0).contains(seconds));
     seconds.ok_or_else(|| "expected seconds from 0.001 to 86400".to_owned())
+}
+
+fn parse_batch(text: &str) -> Result<Batch, String> {
+    match (text, text.parse()) {
+        ("dynamic", _) => Ok(Batch::Dynamic),
+        (_, Ok(pictures @ 1..=65_536)) => Ok(Batch::Fixed(pictures)),
+        _ => Err("expected `dynamic`, or a number of pictures from 1 to 65536".to_owned()),
+    }
 }
 
 fn parse_share(text: &str) -> Result<f32, String> {

@@ -8,6 +8,7 @@ mod cache;
 mod doctor;
 mod embed;
 mod evaluate;
+mod export;
 mod predict;
 mod recipe;
 mod report;
@@ -39,6 +40,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<(), Failure> 
         Command::Predict(args) => predict::run(&args, terminal),
         Command::Evaluate(args) => evaluate::run(&args, terminal),
         Command::Serve(args) => serve::run(&args, terminal),
+        Command::Export(args) => export::run(&args, terminal),
         Command::Advise(args) => advise::run(&args, terminal),
         Command::Doctor(args) => doctor::run(&args, terminal),
         Command::Report(args) => report::run(&args, terminal),

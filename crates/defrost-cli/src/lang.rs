@@ -26,6 +26,7 @@ mod cache;
 mod doctor;
 mod embed;
 mod evaluate;
+mod export;
 mod recipe;
 mod sample;
 mod schedule;

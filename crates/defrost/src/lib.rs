@@ -49,6 +49,7 @@ pub mod predict;
 pub mod advise;
 pub mod doctor;
 
+pub mod export;
 pub mod report;
 
 pub mod job;

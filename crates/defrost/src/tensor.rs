@@ -61,6 +61,30 @@ impl Tensor {
         Tensor::new(shape, self.data)
     }
 
+    /// The same elements with the axes in another order: axis i of the result is axis `axes[i]` of this one.
+    ///
+    /// # Panics
+    /// When `axes` names an axis that there isn't.
+    #[must_use]
+    pub fn permuted(&self, axes: &[usize]) -> Tensor {
+        let shape: Vec<usize> = axes.iter().map(|&axis| self.shape[axis]).collect();
+        let strides: Vec<usize> = axes.iter().map(|&axis| self.shape[axis + 1..].iter().product()).collect();
+        let mut position = vec![0; shape.len()];
+        let mut data = Vec::with_capacity(self.data.len());
+        for _ in 0..self.data.len() {
+            let index: usize = position.iter().zip(&strides).map(|(p, s)| p * s).sum();
+            data.push(self.data[index]);
+            for axis in (0..shape.len()).rev() {
+                position[axis] += 1;
+                if position[axis] < shape[axis] {
+                    break;
+                }
+                position[axis] = 0;
+            }
+        }
+        Tensor::new(shape, data)
+    }
+
     /// Little-endian bytes of the elements.
     pub fn to_le_bytes(&self) -> Vec<u8> {
         self.data.iter().flat_map(|value| value.to_le_bytes()).collect()
@@ -92,5 +116,29 @@ pub fn hash_tensor(hasher: &mut blake3::Hasher, name: &str, tensor: &Tensor) {
         hasher.update(bytemuck::cast_slice(&tensor.data));
     } else {
         hasher.update(&tensor.to_le_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn permuting_back_is_the_identity(shape in prop::array::uniform4(1usize..4)) {
+            let len: usize = shape.iter().product();
+            let tensor = Tensor::new(shape, (0..len).map(|i| i as f32).collect());
+            // (2, 3, 1, 0) is undone by (3, 2, 0, 1).
+            let there = tensor.permuted(&[2, 3, 1, 0]);
+            prop_assert_eq!(there.shape(), [shape[2], shape[3], shape[1], shape[0]]);
+            prop_assert_eq!(there.permuted(&[3, 2, 0, 1]), tensor);
+        }
+    }
+
+    #[test]
+    fn a_matrix_is_transposed() {
+        let tensor = Tensor::new([2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(tensor.permuted(&[1, 0]), Tensor::new([3, 2], vec![1.0, 4.0, 2.0, 5.0, 3.0, 6.0]));
     }
 }

@@ -4,7 +4,8 @@
 //! Tan and Le 2019, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", table 1 (B0) and §3.3
 //! (compound scaling). Lite0 leaves out squeeze-excite and puts ReLU6 in place of swish.
 
-use super::{Backbone, InputRange, Layout, Variant};
+use super::torch::{TimmNames, variable};
+use super::{Backbone, InputRange, Layout, Timm, Variant};
 use crate::graph::{Activation, Builder, Graph, Initializer, Node, Padding};
 use crate::weights::{Hash, Source};
 
@@ -25,6 +26,7 @@ macro_rules! keras_imagenet {
             variant: Variant { name: $variant, width: $width, depth: $depth },
             build,
             rename,
+            timm: Timm { build: concat!("timm.create_model(\"tf_efficientnet_", $variant, "\")"), names: &TIMM },
         }
     };
 }
@@ -38,6 +40,7 @@ pub(super) const FAMILY: &[Backbone] = &[
         variant: LITE0,
         build,
         rename,
+        timm: Timm { build: "timm.create_model(\"tf_efficientnet_lite0\")", names: &TIMM },
     },
     keras_imagenet!("b0", 224, 1.0, 1.0, "50bc09e76180e00e4465e1a485ddc09d"),
     keras_imagenet!("b1", 240, 1.0, 1.1, "74c4e6b3e1f6a1eea24c589628592432"),
@@ -232,9 +235,42 @@ fn squeeze_excite(g: &mut Builder, input: Node, b: &Block) -> Node {
     g.multiply("se_excite", input, gate)
 }
 
-/// Names of the PyTorch packages `efficientnet-pytorch` and `efficientnet-lite-pytorch`:
+/// timm's `tf_efficientnet_*`.
+pub(super) const TIMM: TimmNames = TimmNames {
+    outer: &[("stem_conv", "conv_stem"), ("stem_bn", "bn1"), ("top_conv", "conv_head"), ("top_bn", "bn2")],
+    plain: &[
+        ("dwconv", "conv_dw"),
+        ("bn", "bn1"),
+        ("se_reduce", "se.conv_reduce"),
+        ("se_expand", "se.conv_expand"),
+        ("project_conv", "conv_pw"),
+        ("project_bn", "bn2"),
+    ],
+    expanded: &[
+        ("expand_conv", "conv_pw"),
+        ("expand_bn", "bn1"),
+        ("dwconv", "conv_dw"),
+        ("bn", "bn2"),
+        ("se_reduce", "se.conv_reduce"),
+        ("se_expand", "se.conv_expand"),
+        ("project_conv", "conv_pwl"),
+        ("project_bn", "bn3"),
+    ],
+    split: |layer| {
+        let (block, rest) = layer.strip_prefix("block")?.split_once('_')?;
+        let letter = block.chars().last().filter(char::is_ascii_lowercase)?;
+        let number: usize = block.strip_suffix(letter)?.parse().ok()?;
+        Some((number.checked_sub(1)?, letter as usize - 'a' as usize, rest))
+    },
+    prefix: |stage, place| Some(format!("block{}{}_", stage + 1, ('a'..='z').nth(place)?)),
+};
+
+/// Names of timm, and of the packages `efficientnet-pytorch` and `efficientnet-lite-pytorch`:
 /// `_blocks.1._expand_conv.weight` → `block2a_expand_conv/kernel`.
 fn rename(foreign: &str) -> Option<String> {
+    if let Some(ours) = TIMM.from_timm(foreign) {
+        return Some(ours);
+    }
     let (layer, attribute) = foreign.rsplit_once('.')?;
     let (prefix, name) = match layer.strip_prefix("_blocks.") {
         None => {
@@ -265,17 +301,7 @@ fn rename(foreign: &str) -> Option<String> {
             (format!("{}_", block.name), name)
         }
     };
-    let batch_norm = name.ends_with("bn");
-    let variable = match attribute {
-        "weight" if batch_norm => "gamma",
-        "bias" if batch_norm => "beta",
-        "running_mean" => "moving_mean",
-        "running_var" => "moving_variance",
-        "weight" => "kernel",
-        "bias" => "bias",
-        _ => return None,
-    };
-    Some(format!("{prefix}{name}/{variable}"))
+    Some(format!("{prefix}{name}/{}", variable(layer, attribute)?))
 }
 
 #[cfg(test)]
@@ -315,5 +341,8 @@ mod tests {
         assert_eq!(rename("_blocks.1._bn0.running_var").as_deref(), Some("block2a_expand_bn/moving_variance"));
         assert_eq!(rename("_conv_stem.weight").as_deref(), Some("stem_conv/kernel"));
         assert_eq!(rename("_bn0.num_batches_tracked"), None);
+        assert_eq!(rename("blocks.1.0.bn1.running_var").as_deref(), Some("block2a_expand_bn/moving_variance"));
+        assert_eq!(rename("blocks.0.0.bn1.weight").as_deref(), Some("block1a_bn/gamma"));
+        assert_eq!(rename("classifier.weight"), None);
     }
 }

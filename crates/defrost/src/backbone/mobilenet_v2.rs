@@ -3,13 +3,14 @@
 //! # Reference
 //! Sandler et al. 2018, "MobileNetV2: Inverted Residuals and Linear Bottlenecks", table 2.
 
-use super::{Backbone, InputRange, Layout, Variant};
+use super::torch::TimmNames;
+use super::{Backbone, InputRange, Layout, Timm, Variant};
 use crate::graph::{Builder, Graph, Initializer, Node, Padding};
 use crate::weights::{Hash, Source};
 
 /// A row of the family; Keras publishes no hash for these files.
 macro_rules! keras_imagenet {
-    ($alpha:literal, $file:literal) => {
+    ($alpha:literal, $file:literal, $timm:literal) => {
         Backbone {
             id: concat!("mobilenet_v2_", $alpha, ".keras_imagenet"),
             input_size: 224,
@@ -27,18 +28,20 @@ macro_rules! keras_imagenet {
             }),
             variant: Variant { name: stringify!($alpha), width: $alpha, depth: 1.0 },
             build,
-            rename: |_| None,
+            rename: |foreign| TIMM.from_timm(foreign),
+            // timm's own defaults are PyTorch's padding and epsilon.
+            timm: Timm { build: concat!("timm.", $timm, ", bn_eps=1e-3, pad_type=\"same\")"), names: &TIMM },
         }
     };
 }
 
 pub(super) const FAMILY: &[Backbone] = &[
-    keras_imagenet!(0.35, "0.35"),
-    keras_imagenet!(0.5, "0.5"),
-    keras_imagenet!(0.75, "0.75"),
-    keras_imagenet!(1.0, "1.0"),
-    keras_imagenet!(1.3, "1.3"),
-    keras_imagenet!(1.4, "1.4"),
+    keras_imagenet!(0.35, "0.35", "create_model(\"mobilenetv2_035\""),
+    keras_imagenet!(0.5, "0.5", "create_model(\"mobilenetv2_050\""),
+    keras_imagenet!(0.75, "0.75", "create_model(\"mobilenetv2_075\""),
+    keras_imagenet!(1.0, "1.0", "create_model(\"mobilenetv2_100\""),
+    keras_imagenet!(1.3, "1.3", "models.efficientnet._gen_mobilenet_v2(\"mobilenetv2_130\", 1.3"),
+    keras_imagenet!(1.4, "1.4", "create_model(\"mobilenetv2_140\""),
 ];
 
 /// (expansion, filters, repeats, stride) of table 2.
@@ -91,6 +94,43 @@ fn inverted_residual(g: &mut Builder, input: Node, expand: usize, filters: usize
     x = g.batch_norm("project_BN", x);
     if stride == 1 && channels == filters { g.add("add", input, x) } else { x }
 }
+
+/// timm's `mobilenetv2_*`.
+const TIMM: TimmNames = TimmNames {
+    outer: &[("Conv1", "conv_stem"), ("bn_Conv1", "bn1"), ("Conv_1", "conv_head"), ("Conv_1_bn", "bn2")],
+    plain: &[("depthwise", "conv_dw"), ("depthwise_BN", "bn1"), ("project", "conv_pw"), ("project_BN", "bn2")],
+    expanded: &[
+        ("expand", "conv_pw"),
+        ("expand_BN", "bn1"),
+        ("depthwise", "conv_dw"),
+        ("depthwise_BN", "bn2"),
+        ("project", "conv_pwl"),
+        ("project_BN", "bn3"),
+    ],
+    split: |layer| {
+        if let Some(rest) = layer.strip_prefix("expanded_conv_") {
+            return Some((0, 0, rest));
+        }
+        let (number, rest) = layer.strip_prefix("block_")?.split_once('_')?;
+        let mut place: usize = number.parse().ok()?;
+        for (stage, (_, _, repeats, _)) in STAGES.iter().enumerate() {
+            if place < *repeats {
+                return Some((stage, place, rest));
+            }
+            place -= repeats;
+        }
+        None
+    },
+    prefix: |stage, place| {
+        let repeats = STAGES.get(stage)?.2;
+        let before: usize = STAGES[..stage].iter().map(|(_, _, repeats, _)| repeats).sum();
+        match before + place {
+            _ if place >= repeats => None,
+            0 => Some("expanded_conv_".to_owned()),
+            number => Some(format!("block_{number}_")),
+        }
+    },
+};
 
 /// The nearest multiple of 8 that is at least 8 and not over 10 % too small.
 fn divisible_by_8(filters: f64) -> usize {

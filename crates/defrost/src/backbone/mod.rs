@@ -6,7 +6,9 @@
 
 mod efficientnet;
 mod mobilenet_v2;
+mod torch;
 
+use self::torch::TimmNames;
 use crate::error::did_you_mean;
 use crate::graph::Graph;
 use crate::weights::Source;
@@ -37,6 +39,15 @@ pub struct Backbone {
     variant: Variant,
     build: fn(Variant, Layout) -> Graph,
     rename: fn(&str) -> Option<String>,
+    timm: Timm,
+}
+
+/// The same network in PyTorch Image Models.
+#[derive(Debug, Clone, Copy)]
+struct Timm {
+    /// The Python call that builds it.
+    build: &'static str,
+    names: &'static TimmNames,
 }
 
 /// What a family needs to tell its variants apart.
@@ -130,6 +141,16 @@ impl Backbone {
         (self.build)(self.variant, Layout { input_size, imagenet: false })
     }
 
+    /// The Python call that builds the network in PyTorch Image Models, after `import timm`.
+    pub fn timm(&self) -> &'static str {
+        self.timm.build
+    }
+
+    /// timm's name of one of the graph's tensors; `None` for those of input normalization, which timm keeps outside.
+    pub fn timm_name(&self, ours: &str) -> Option<String> {
+        self.timm.names.to_timm(ours)
+    }
+
     /// Our name of a foreign checkpoint's tensor: `_blocks.1._bn0.weight` → `block2a_expand_bn/gamma`.
     pub fn rename(&self, foreign: &str) -> Option<String> {
         (self.rename)(foreign)
@@ -146,11 +167,13 @@ pub(crate) const SMALL: Backbone = Backbone {
     variant: efficientnet::SMALL,
     build: |variant, layout| efficientnet::build(variant, Layout { imagenet: false, ..layout }),
     rename: |_| None,
+    timm: Timm { build: "", names: &efficientnet::TIMM },
 };
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::Op;
     use std::collections::BTreeSet;
 
     #[test]
@@ -170,6 +193,21 @@ mod tests {
         assert_eq!(error, "unknown backbone `eficientnet_b0`; did you mean `efficientnet_b0`?");
         let error = find("vgg16").unwrap_err().to_string();
         assert_eq!(error, "unknown backbone `vgg16`; `defrost backbones` lists those that there are");
+    }
+
+    #[test]
+    fn every_tensor_has_a_name_in_timm_that_leads_back() {
+        for backbone in all() {
+            let graph = backbone.graph(backbone.input_size);
+            let mut names = BTreeSet::new();
+            for (layer, param) in graph.params().filter(|(layer, _)| layer.op != Op::Normalization) {
+                let ours = layer.param_name(param);
+                let theirs = backbone.timm_name(&ours).unwrap_or_else(|| panic!("{}: {ours}", backbone.id));
+                assert_eq!(backbone.rename(&theirs), Some(ours), "{}: {theirs}", backbone.id);
+                assert!(names.insert(theirs));
+            }
+            assert!(names.len() > 200, "{}", backbone.id);
+        }
     }
 
     #[test]

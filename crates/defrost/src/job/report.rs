@@ -114,11 +114,11 @@ fn predictions(path: &Path, classes: &[String]) -> Result<Evaluation, JobError> 
                 format!("line {line} isn't a picture's class and {} probabilities", classes.len()),
             ));
         };
-        let logits = probabilities.into_iter().map(|p| p.max(f32::MIN_POSITIVE).ln()).collect();
+        let logits = probabilities.into_iter().map(|p: f32| p.max(f32::MIN_POSITIVE).ln()).collect();
         validated.push(Validated { picture: paths.len(), label, logits });
         paths.push(record.get(0).unwrap_or_default().to_owned());
     }
-    Ok(Evaluation::of_logits(&validated, classes, |picture| paths[picture].clone()))
+    Ok(Evaluation::of_logits(&validated, classes, 1.0, |picture| paths[picture].clone()))
 }
 
 /// Paths and reasons in `skipped.csv`.

@@ -4,6 +4,10 @@
 //! A layer's tensors are `…/CLASS_N/vars/0`, `1`, … with the class in snake case and N counting the layers of that class in
 //! their model (the first has no suffix); a nested model is `…/layers/functional/layers/…`.
 
+mod write;
+
+pub use write::{KerasError, to_keras_archive, to_keras_weights};
+
 use super::hdf5::Hdf5;
 use super::{Budget, Contents, Damage, Entry, Ignored, Reason, without_number};
 use crate::graph::{Graph, Layer};

@@ -58,56 +58,55 @@ impl<'a> TorchNames<'a> {
 
     fn with_our_axes(&self, layer: &str, tensor: Tensor) -> Tensor {
         match (self.ops.get(layer), tensor.shape().len()) {
-            (Some(Op::Conv2D { .. }), 4) => permuted(&tensor, &[2, 3, 1, 0]),
-            (Some(Op::DepthwiseConv2D { .. }), 4) => permuted(&tensor, &[2, 3, 0, 1]),
+            (Some(op), _) => from_torch_axes(op, tensor),
             // A layer that isn't the graph's: of those, only the classifier has two axes.
-            (Some(Op::Dense { .. }) | None, 2) => permuted(&tensor, &[1, 0]),
+            (None, 2) => tensor.permuted(&[1, 0]),
             _ => tensor,
         }
     }
 }
 
-/// The tensor with its axes reordered: axis i of the result is axis `axes[i]` of `tensor`.
-pub(super) fn permuted(tensor: &Tensor, axes: &[usize]) -> Tensor {
-    let source = tensor.shape();
-    let shape: Vec<usize> = axes.iter().map(|&axis| source[axis]).collect();
-    let strides: Vec<usize> = axes.iter().map(|&axis| source[axis + 1..].iter().product()).collect();
-    let mut position = vec![0; shape.len()];
-    let mut data = Vec::with_capacity(tensor.data().len());
-    for _ in 0..tensor.data().len() {
-        let index: usize = position.iter().zip(&strides).map(|(p, s)| p * s).sum();
-        data.push(tensor.data()[index]);
-        for axis in (0..shape.len()).rev() {
-            position[axis] += 1;
-            if position[axis] < shape[axis] {
-                break;
-            }
-            position[axis] = 0;
-        }
+/// PyTorch's axes of a layer's kernel → ours; other tensors as they are.
+pub fn from_torch_axes(op: &Op, tensor: Tensor) -> Tensor {
+    match (op, tensor.shape().len()) {
+        (Op::Conv2D { .. }, 4) => tensor.permuted(&[2, 3, 1, 0]),
+        (Op::DepthwiseConv2D { .. }, 4) => tensor.permuted(&[2, 3, 0, 1]),
+        (Op::Dense { .. }, 2) => tensor.permuted(&[1, 0]),
+        _ => tensor,
     }
-    Tensor::new(shape, data)
+}
+
+/// Our axes of a layer's kernel → PyTorch's, which are ONNX' too; other tensors as they are.
+pub fn to_torch_axes(op: &Op, tensor: &Tensor) -> Tensor {
+    match (op, tensor.shape().len()) {
+        (Op::Conv2D { .. }, 4) => tensor.permuted(&[3, 2, 0, 1]),
+        (Op::DepthwiseConv2D { .. }, 4) => tensor.permuted(&[2, 3, 0, 1]),
+        (Op::Dense { .. }, 2) => tensor.permuted(&[1, 0]),
+        _ => tensor.clone(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn permuting_back_is_the_identity(shape in prop::array::uniform4(1usize..4)) {
-            let len: usize = shape.iter().product();
-            let tensor = Tensor::new(shape, (0..len).map(|i| i as f32).collect());
-            // (2, 3, 1, 0) is undone by (3, 2, 0, 1).
-            let there = permuted(&tensor, &[2, 3, 1, 0]);
-            prop_assert_eq!(there.shape(), [shape[2], shape[3], shape[1], shape[0]]);
-            prop_assert_eq!(permuted(&there, &[3, 2, 0, 1]), tensor);
-        }
-    }
+    use crate::graph::{Activation, Padding};
 
     #[test]
-    fn a_matrix_is_transposed() {
-        let tensor = Tensor::new([2, 3], vec![1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-        assert_eq!(permuted(&tensor, &[1, 0]), Tensor::new([3, 2], vec![1.0, 4.0, 2.0, 5.0, 3.0, 6.0]));
+    fn axes_that_were_moved_to_pytorchs_move_back() {
+        let numbered =
+            |shape: &[usize]| Tensor::new(shape, (0..shape.iter().product()).map(|i: usize| i as f32).collect());
+        let (kernel, stride, padding, activation) = ([3, 5], 1, Padding::Same, Activation::Linear);
+        let conv = Op::Conv2D { kernel, stride, padding, bias: false, activation };
+        for (op, ours, theirs) in [
+            (conv, vec![3, 5, 2, 4], vec![4, 2, 3, 5]),
+            (Op::DepthwiseConv2D { kernel, stride, padding }, vec![3, 5, 4, 1], vec![4, 1, 3, 5]),
+            (Op::Dense { activation }, vec![2, 3], vec![3, 2]),
+            (Op::Dense { activation }, vec![3], vec![3]),
+        ] {
+            let tensor = numbered(&ours);
+            let moved = to_torch_axes(&op, &tensor);
+            assert_eq!(moved.shape(), theirs);
+            assert_eq!(from_torch_axes(&op, moved), tensor);
+        }
     }
 }

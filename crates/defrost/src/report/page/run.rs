@@ -688,7 +688,7 @@ mod tests {
                 logits: logits((picture / 2 + picture % 2) % count),
             })
             .collect();
-        let validation = Evaluation::of_logits(&validated, classes, |picture| format!("<b>/{picture}.jpg"));
+        let validation = Evaluation::of_logits(&validated, classes, 1.0, |picture| format!("<b>/{picture}.jpg"));
         let mut history = History::default();
         history.push(EpochRecord {
             epoch: 1,

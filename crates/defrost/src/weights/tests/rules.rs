@@ -122,12 +122,8 @@ fn a_pytorch_model_of_the_family_passes_through_its_names_and_axes() {
     let mut foreign: Params = ours
         .iter()
         .map(|(name, tensor)| {
-            let to: &[usize] = match tensor.shape() {
-                [_, _, _, 1] if name.contains("dwconv") => &[2, 3, 0, 1],
-                [_, _, _, _] => &[3, 2, 0, 1],
-                _ => &[0],
-            };
-            (foreign_name(name), torch_names::permuted(tensor, to))
+            let layer = name.rsplit_once('/').and_then(|(layer, _)| graph.index_of(layer)).unwrap();
+            (foreign_name(name), torch_names::to_torch_axes(&graph.layers()[layer].op, tensor))
         })
         .collect();
     foreign.insert("module._fc.weight".into(), Tensor::new([2, 1], vec![1.0, 2.0]));
