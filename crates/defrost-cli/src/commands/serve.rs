@@ -5,6 +5,7 @@
 mod about;
 mod answer;
 mod app;
+mod explain;
 mod guard;
 mod listen;
 mod marks;

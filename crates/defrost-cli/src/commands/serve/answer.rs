@@ -67,13 +67,12 @@ pub(super) async fn predict(
 
 /// The most probable class of one picture.
 pub(super) async fn class_of(app: &App, bytes: Bytes) -> Result<String, Refusal> {
-    let asked = Asked { top_k: 1, min_probability: 0.0 };
-    let seen = see(app, vec![Upload { name: String::new(), bytes }], asked).await?;
-    match seen.into_iter().next() {
-        Some((Line { class: Some(class), .. }, None)) => Ok(class),
-        Some((Line { error: Some(reason), .. }, Some(status))) => Err(Refusal::new(status, reason, READABLE)),
-        _ => Err(Refusal::lost()),
-    }
+    let limits = app.limits.pictures;
+    let task = move |predictor: &Predictor| {
+        let picture = image::decode(&bytes, &limits).map_err(|error| unreadable(&error))?;
+        Ok(predictor.predict(&picture).best().class.to_owned())
+    };
+    app.queue.run(vec![task]).await?.pop().ok_or_else(Refusal::lost)?
 }
 
 /// Decodes and predicts on all cores; of a picture that can't be read, the status that tells why.
@@ -87,6 +86,11 @@ async fn see(app: &App, uploads: Vec<Upload>, asked: Asked) -> Result<Vec<(Line,
         }
     });
     app.queue.run(tasks.collect()).await
+}
+
+/// Why a request's only picture can't be read.
+pub(super) fn unreadable(error: &ImageError) -> Refusal {
+    Refusal::new(status(error), error.to_string(), READABLE)
 }
 
 fn status(error: &ImageError) -> StatusCode {

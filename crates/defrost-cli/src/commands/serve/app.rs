@@ -19,7 +19,7 @@ use super::marks::Marks;
 use super::metrics::{Counted, Metrics, Route};
 use super::queue::Queue;
 use super::refusal::Refusal;
-use super::{Limits, about, answer, marks, page, upload};
+use super::{Limits, about, answer, explain, marks, page, upload};
 
 /// Pictures that may wait, for each request in flight.
 const WAITING_PER_REQUEST: usize = 4;
@@ -40,6 +40,7 @@ pub(super) struct App {
     pub(super) limits: Limits,
     pub(super) guard: Guard,
     pub(super) marks: Marks,
+    pub(super) explainer: explain::Lazy,
     in_flight: Semaphore,
     /// Of the bodies that are read or answered, in KiB.
     held: Semaphore,
@@ -52,18 +53,41 @@ impl App {
         let in_flight = Semaphore::new(limits.in_flight);
         // One request as large as a request may be has room in any case.
         let held = Semaphore::new(HELD.max(usize::try_from(limits.pictures.max_bytes / 1024 + 1).unwrap_or(HELD)));
-        let marks = Marks::of(run);
-        Arc::new(App { run: run.to_owned(), predictor, queue, metrics, limits, guard, marks, in_flight, held })
+        Arc::new(App {
+            run: run.to_owned(),
+            predictor,
+            queue,
+            metrics,
+            limits,
+            guard,
+            marks: Marks::of(run),
+            explainer: explain::Lazy::default(),
+            in_flight,
+            held,
+        })
+    }
+
+    /// The number of a class.
+    ///
+    /// # Errors
+    /// When the classifier has none of that name.
+    pub(super) fn class(&self, name: &str) -> Result<usize, Refusal> {
+        let classes = self.predictor.classes();
+        classes.iter().position(|class| class == name).ok_or_else(|| {
+            let hint = format!("it has {}", classes.join(", "));
+            Refusal::new(StatusCode::BAD_REQUEST, format!("the classifier has no class `{name}`"), hint)
+        })
     }
 }
 
 /// The paths, as they are counted.
-const PATHS: [&str; 7] = ["/predict", "/relabel", "/model", "/metrics", "/healthz", "/openapi.json", "/"];
+const PATHS: [&str; 8] = ["/predict", "/explain", "/relabel", "/model", "/metrics", "/healthz", "/openapi.json", "/"];
 
 pub(super) fn router(app: Arc<App>) -> Router {
     let body = DefaultBodyLimit::max(usize::try_from(app.limits.pictures.max_bytes).unwrap_or(usize::MAX));
     let work = Router::new()
         .route("/predict", post(answer::predict))
+        .route("/explain", post(explain::explain))
         .route("/relabel", post(marks::mark))
         .layer(body)
         .route_layer(from_fn_with_state(Arc::clone(&app), admit));

@@ -22,7 +22,8 @@ use super::{answer, upload};
 /// The marks of a run.
 #[derive(Debug)]
 pub(super) struct Marks {
-    run: PathBuf,
+    /// Where the table and the pictures lie.
+    folder: PathBuf,
     /// One writer at a time.
     writing: Mutex<()>,
 }
@@ -68,11 +69,7 @@ pub(super) async fn mark(
     request: Request,
 ) -> Result<Json<List>, Refusal> {
     let Query(Marked { class, name }) = marked.map_err(|error| misasked(&error.body_text()))?;
-    if !app.predictor.classes().contains(&class) {
-        let error = format!("the classifier has no class `{class}`");
-        let hint = format!("it has {}", app.predictor.classes().join(", "));
-        return Err(Refusal::new(StatusCode::BAD_REQUEST, error, hint));
-    }
+    app.class(&class)?;
     let uploads = upload::read(request, Some(name), &app).await?;
     let [upload] = uploads.as_slice() else {
         return Err(misasked("one picture is marked at a time"));
@@ -100,8 +97,10 @@ pub(super) async fn unmark(
 }
 
 impl Marks {
+    /// Of a run, or of a classifier in one file: beside it.
     pub(super) fn of(run: &Path) -> Marks {
-        Marks { run: run.to_owned(), writing: Mutex::default() }
+        let folder = if run.is_dir() { Some(run) } else { run.parent() };
+        Marks { folder: folder.unwrap_or(run).to_owned(), writing: Mutex::default() }
     }
 
     fn list(&self) -> Result<List, anyhow::Error> {
@@ -115,8 +114,8 @@ impl Marks {
         let mut marks = self.read()?;
         marks.retain(|mark| mark.content.as_ref() != Some(content.as_bytes()));
         // The picture first: a line never names a file that isn't there.
-        fs::create_dir_all(&self.run.join(run::RELABEL_PICTURES))?;
-        fs::write_atomic(&self.run.join(&file), bytes)?;
+        fs::create_dir_all(&self.folder.join(run::RELABEL_PICTURES))?;
+        fs::write_atomic(&self.folder.join(&file), bytes)?;
         marks.push(Mark { path: Some(file), content: Some(*content.as_bytes()), ..mark });
         self.write(marks)
     }
@@ -129,7 +128,7 @@ impl Marks {
         // Only what the server itself has put there; a table that a person wrote may name other files.
         let own = |path: &&String| path.starts_with(run::RELABEL_PICTURES) && !path.contains("..");
         for file in gone.iter().filter_map(|mark| mark.path.as_ref()).filter(own) {
-            let _ = std::fs::remove_file(self.run.join(file));
+            let _ = std::fs::remove_file(self.folder.join(file));
         }
         Ok(list)
     }
@@ -158,7 +157,7 @@ impl Marks {
     }
 
     fn table(&self) -> PathBuf {
-        self.run.join(run::RELABEL)
+        self.folder.join(run::RELABEL)
     }
 }
 

@@ -53,6 +53,32 @@ export class Card {
     this.part(".problem").textContent = error.message;
   }
 
+  /** Lays over the picture where the evidence for the predicted class lies, or takes it away. */
+  async explain() {
+    const button = this.part(".why");
+    const map = this.part(".map");
+    const pressed = button.getAttribute("aria-pressed") !== "true";
+    if (pressed && !map.src) {
+      const { class: name } = this.prediction.top[0];
+      button.disabled = true;
+      try {
+        map.src = URL.createObjectURL(await server.explain(this.file, name));
+        map.alt = say("map", name, this.name);
+        await map.decode();
+      } catch (error) {
+        this.part(".problem").hidden = false;
+        this.part(".problem").textContent = error.message;
+        map.removeAttribute("src");
+        return;
+      } finally {
+        button.disabled = false;
+      }
+    }
+    button.setAttribute("aria-pressed", String(pressed));
+    map.hidden = !pressed;
+    button.focus();
+  }
+
   /** Marks the picture with its right class; an empty one, or the predicted one, takes the mark back. */
   async correct(right) {
     const select = this.part("select");
@@ -88,6 +114,11 @@ export class Card {
     this.part("select").value = right ?? "";
     this.part(".right span").textContent = say(right ? "marked_as" : "wrong");
     this.part(".undo").hidden = !right;
+    const why = this.part(".why");
+    why.hidden = this.part(".photo").hidden;
+    why.textContent = say("why");
+    why.title = say("why_of", prediction.top[0].class);
+    why.onclick = () => this.explain();
   }
 
   /** The class that it counts for. */
@@ -97,6 +128,7 @@ export class Card {
 
   remove() {
     URL.revokeObjectURL(this.url);
+    if (this.part(".map").src) URL.revokeObjectURL(this.part(".map").src);
     this.element.remove();
   }
 }

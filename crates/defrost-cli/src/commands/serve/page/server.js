@@ -46,5 +46,6 @@ const query = (values) => new URLSearchParams(values).toString();
 export const model = () => json("/model");
 export const marks = () => json("/relabel");
 export const predict = async (file, name) => (await json(`/predict?${query({ top_k: 5, name })}`, picture(file))).predictions[0];
+export const explain = async (file, name) => (await ask(`/explain?${query({ class: name })}`, picture(file))).blob();
 export const mark = (file, name, right) => json(`/relabel?${query({ class: right, name })}`, picture(file));
 export const unmark = (content) => json(`/relabel/${content}`, { method: "DELETE" });
