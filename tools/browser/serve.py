@@ -1,202 +1,178 @@
-"""The page of `defrost serve`, driven as a person would: pictures in, classes out, a wrong answer marked.
+"""The page of `defrost serve`, used as a person would: pictures in, classes out, evidence shown, a wrong answer marked and learned from."""
 
-usage: serve.py PROGRAM SHOTS    Screenshots go to the folder SHOTS. Run by tools/check-browser.
-"""
-
+import contextlib
 import csv
 import json
-import os
 import shutil
 import signal
 import subprocess
-import sys
-import tempfile
-from pathlib import Path
 
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
+from browser import DESKTOP, PHONE, arguments, assert_fits, assert_named, chromium, watched
+
 TOKEN = "a token for this test"
+args = arguments()
+run, table = args.work / "served", args.work / "served" / "relabel.csv"
+checked = 0
 
 
-def defrost(program, *arguments, folder):
-    subprocess.run([program, *map(str, arguments), "-q"], cwd=folder, check=True)
+def defrost(*arguments):
+    command = [args.defrost, *map(str, arguments)]
+    return subprocess.run(command, cwd=args.work, check=True, capture_output=True, text=True).stdout
 
 
-class Server:
-    """`defrost serve` for as long as the block lasts; it must end well."""
-
-    def __init__(self, program, folder, *arguments):
-        command = [program, "serve", "run", "--addr", "127.0.0.1:0", "-q", *arguments]
-        self.process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
-        self.url = self.process.stdout.readline().strip()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.send_signal(signal.SIGTERM)
-        assert self.process.wait(timeout=30) == 0, "the server ends badly"
+@contextlib.contextmanager
+def serving(*arguments):
+    """The address of a server, which must end well."""
+    command = [args.defrost, "serve", "served", "--addr", "127.0.0.1:0", "-q", *arguments]
+    server = subprocess.Popen(command, cwd=args.work, stdout=subprocess.PIPE, text=True)
+    try:
+        yield server.stdout.readline().strip()
+    finally:
+        server.send_signal(signal.SIGTERM)
+        ended = server.wait(timeout=90)
+    assert ended == 0, "the server ends badly"
 
 
-class Visit:
-    """A page that must log no error and ask no other host."""
+@contextlib.contextmanager
+def visit(browser, url, viewport, scheme, locale, name):
+    """The page; at its end it must fit and be named, and it is drawn."""
+    global checked
+    with watched(browser, viewport, scheme, [url], locale, refusals=(401, 415)) as page:
+        page.goto(url)
+        yield page
+        assert_fits(page)
+        assert_named(page)
+        shot(page, name)
+        checked += 1
 
-    def __init__(self, browser, url, **context):
-        self.context = browser.new_context(**context)
-        self.page, self.url, self.problems = self.context.new_page(), url, []
-        self.page.on("console", lambda m: self.note(m) if m.type in ("error", "warning") else None)
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("request", lambda r: self.foreign(r.url))
-        self.page.goto(url)
 
-    def note(self, message):
-        # A refusal that the page shows to the person is logged by the browser, too.
-        if "the server responded with a status of 4" not in message.text:
-            self.problems.append(message.text)
+def shot(page, name):
+    page.wait_for_timeout(700)  # the bars grow
+    page.screenshot(path=args.shots / f"serve-{name}.png", full_page=True)
 
-    def foreign(self, url):
-        if not url.startswith((self.url, "blob:", "data:")):
-            self.problems.append(f"a request to {url}")
 
-    def shot(self, shots, name):
-        self.page.wait_for_timeout(700)
-        self.page.screenshot(path=shots / f"{name}.png", full_page=True)
-
-    def close(self):
-        overflow = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert overflow <= 0, f"the page is {overflow} pixels too wide"
-        assert not self.problems, self.problems
-        self.context.close()
+def pictures(name):
+    return [path for path in sorted((args.work / "shapes" / name).iterdir()) if path.name != "broken.jpg"]
 
 
 def drop(page, files):
     """Drops files as the system does: an event that carries them."""
+    expect(page.locator("#drop")).to_be_visible()
     transfer = page.evaluate_handle("new DataTransfer()")
     for path in files:
-        data = list(path.read_bytes())
-        page.evaluate(
-            "([transfer, name, data]) => transfer.items.add(new File([new Uint8Array(data)], name, {type: 'image/jpeg'}))",
-            [transfer, path.name, data],
-        )
+        script = "([to, name, data]) => to.items.add(new File([new Uint8Array(data)], name, {type: 'image/jpeg'}))"
+        page.evaluate(script, [transfer, path.name, list(path.read_bytes())])
     page.dispatch_event("#drop", "drop", {"dataTransfer": transfer})
+
+
+def choose(page, files):
+    expect(page.locator("#drop")).to_be_visible()
+    page.set_input_files("#files", files)
 
 
 def answered(page, count):
     expect(page.locator('.card:not([data-state="waiting"])')).to_have_count(count, timeout=60_000)
 
 
-def classify(browser, server, folder, shots):
-    pictures = [sorted((folder / "shapes" / name).iterdir())[7] for name in ("apple", "fish", "house", "tree", "umbrella")]
-    said = json.loads(subprocess.run(
-        [program, "predict", "run", *map(str, pictures), "--json"], cwd=folder, check=True, capture_output=True, text=True
-    ).stdout)["predictions"]
+def marks():
+    with table.open() as lines:
+        return list(csv.DictReader(lines))
 
-    visit = Visit(browser, server.url, viewport=dict(zip(("width", "height"), SIZES["desktop"])), locale="en-GB")
-    page = visit.page
-    expect(page.locator("#about")).to_contain_text("6 classes")
-    visit.shot(shots, "empty-desktop")
-    drop(page, pictures)
-    answered(page, 5)
-    for prediction in said:
-        card = page.locator(".card", has_text=Path(prediction["path"]).name)
-        expect(card.locator(".class")).to_have_text(prediction["class"])
+
+def as_predict_says(page):
+    files = [pictures(name)[7] for name in ("apple", "fish", "house", "tree", "umbrella")]
+    said = json.loads(defrost("predict", "served", *files, "--json", "-q"))["predictions"]
+    drop(page, files)
+    answered(page, len(files))
+    for path, prediction in zip(files, said):
+        card = page.locator(".card", has_text=path.name)
         expect(card.locator(".guesses li")).to_have_count(5)
-        share = f"{100 * prediction['probability']:.1f}"
-        expect(card.locator(".much").first).to_have_text(f"{share}%")
-        assert card.locator("img").evaluate("image => image.complete && image.naturalWidth > 0")
+        expect(card.locator(".guesses .what").first).to_have_text(prediction["top"][0]["class"])
+        expect(card.locator(".much").first).to_have_text(f"{100 * prediction['top'][0]['probability']:.1f}%")
+        assert card.locator(".photo").evaluate("image => image.complete && image.naturalWidth > 0")
+    return files, said
 
-    # A wrong answer is marked with the keyboard alone; nothing was kept until then.
-    table = folder / "run" / "relabel.csv"
-    assert not table.exists() and not (folder / "run" / "relabel").exists()
-    card, prediction = page.locator(".card").first, said[0]
-    right = next(name for name in ("tree", "fish") if name != prediction["class"])
-    card.locator("select").focus()
+
+def evidence(card):
+    """Shown and taken away from the keyboard; where it is shown, it covers the picture."""
+    why, map = card.locator(".why"), card.locator(".map")
+    why.focus()
+    why.press("Enter")
+    expect(why).to_have_attribute("aria-pressed", "true")
+    box, photo = map.bounding_box(), card.locator(".photo").bounding_box()
+    assert box == photo and map.evaluate("image => image.naturalWidth > 0"), (box, photo)
+    assert map.get_attribute("alt")
+
+
+def a_wrong_answer(page, files, said):
+    """Nothing is kept before a person marks it, and nothing after it is taken back."""
+    assert not table.exists() and not (run / "relabel").exists()
+    card, predicted = page.locator(".card").first, said[0]["class"]
+    right = next(name for name in ("tree", "fish") if name != predicted)
     card.locator("select").select_option(right)
     expect(card).to_have_attribute("data-state", "marked")
-    expect(page.locator("#command")).to_contain_text("defrost train shapes --relabel run/relabel.csv")
-    [line] = list(csv.DictReader(table.open()))
-    assert (line["class"], line["predicted"], line["name"]) == (right, prediction["class"], pictures[0].name), line
-    assert (folder / "run" / line["path"]).read_bytes() == pictures[0].read_bytes()
-    visit.shot(shots, "marked-desktop")
-
-    # Taken back, and marked again.
+    expect(page.locator("#command")).to_contain_text("--relabel served/relabel.csv")
+    [line] = marks()
+    assert (line["class"], line["predicted"], line["name"]) == (right, predicted, files[0].name), line
+    assert (run / line["path"]).read_bytes() == files[0].read_bytes()
     card.locator(".undo").click()
     expect(card).to_have_attribute("data-state", "done")
-    assert not list(csv.DictReader(table.open())) and not list((folder / "run" / "relabel").iterdir())
+    assert not marks() and not list((run / "relabel").iterdir())
     card.locator("select").select_option(right)
     expect(card).to_have_attribute("data-state", "marked")
+    return right
 
-    # A file that is no picture says so; by a chip, one class is shown.
-    broken = folder / "broken.jpg"
-    broken.write_bytes(b"no picture")
-    page.set_input_files("#files", broken)
+
+def everything_else(page, right):
+    choose(page, args.work / "shapes" / "fish" / "broken.jpg")
     answered(page, 6)
     expect(page.locator('.card[data-state="failed"] .problem')).to_contain_text("not a picture")
     page.locator(".chips button", has_text=right).first.click()
-    expect(page.locator(".card:visible")).to_have_count(page.locator(".card .class", has_text=right).count())
+    for card in page.locator(".card:visible").all():
+        expect(card.locator(".class")).to_contain_text(right)
     page.locator('.chips [aria-pressed="true"]').click()
     page.locator("#unsure").click()
     with page.expect_download() as download:
         page.locator("#save").click()
-    rows = list(csv.DictReader(open(download.value.path())))
-    assert [row["right_class"] for row in rows] == [right] + [""] * 5, rows
-    visit.close()
+    with open(download.value.path()) as lines:
+        assert sorted(row["right_class"] for row in csv.DictReader(lines)) == [""] * 5 + [right]
 
 
-def on_a_phone(browser, server, folder, shots):
-    width, height = SIZES["phone"]
-    visit = Visit(
-        browser, server.url, viewport={"width": width, "height": height}, locale="ko-KR", color_scheme="dark", has_touch=True
-    )
-    page = visit.page
-    expect(page.locator("html")).to_have_attribute("lang", "ko")
-    expect(page.locator("#drop")).to_contain_text("사진을 놓으세요")
-    visit.shot(shots, "empty-phone")
-    page.set_input_files("#files", sorted((folder / "shapes" / "fish").iterdir())[:4])
-    answered(page, 4)
-    page.locator("select").first.select_option("house")
-    expect(page.locator(".card").first).to_have_attribute("data-state", "marked")
-    visit.shot(shots, "marked-phone")
-    visit.close()
+shutil.copytree(args.work / "run", run)
+with chromium() as browser:
+    with serving() as url:
+        with visit(browser, url, DESKTOP, "light", "en-GB", "empty-desktop") as page:
+            expect(page.locator("#about")).to_contain_text("6 classes")
+        with visit(browser, url, DESKTOP, "light", "en-GB", "desktop") as page:
+            files, said = as_predict_says(page)
+            evidence(page.locator(".card").nth(1))
+            right = a_wrong_answer(page, files, said)
+            shot(page, "marked-desktop")
+            everything_else(page, right)
+        with visit(browser, url, PHONE, "dark", "ko-KR", "phone") as page:
+            expect(page.locator("html")).to_have_attribute("lang", "ko")
+            expect(page.locator("#drop")).to_contain_text("사진을 놓으세요")
+            choose(page, pictures("fish")[:4])
+            answered(page, 4)
+            evidence(page.locator(".card").nth(1))
+            other = next(name for name in ("house", "tree") if page.locator(".card .class").first.text_content() != name)
+            page.locator("select").first.select_option(other)
+            expect(page.locator(".card").first).to_have_attribute("data-state", "marked")
+    with serving("--token", TOKEN) as url:
+        with visit(browser, url, PHONE, "light", "en-GB", "token") as page:
+            page.fill("#token", "wrong")
+            page.press("#token", "Enter")
+            expect(page.locator("#login-problem")).to_have_text("That isn't the token.")
+            shot(page, "wrong-token")
+            page.fill("#token", TOKEN)
+            page.press("#token", "Enter")
+            choose(page, pictures("tree")[:1])
+            answered(page, 1)
 
-
-def with_a_token(browser, program, folder, shots):
-    with Server(program, folder, "--token", TOKEN) as server:
-        visit = Visit(browser, server.url, viewport={"width": 800, "height": 600}, locale="en-GB")
-        page = visit.page
-        page.fill("#token", "wrong")
-        page.press("#token", "Enter")
-        expect(page.locator("#login-problem")).to_have_text("That isn't the token.")
-        visit.shot(shots, "token")
-        page.fill("#token", TOKEN)
-        page.press("#token", "Enter")
-        page.set_input_files("#files", sorted((folder / "shapes" / "tree").iterdir())[:1])
-        answered(page, 1)
-        visit.close()
-
-
-def main(program, shots):
-    shots.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        folder = Path(folder)
-        os.environ["DEFROST_CACHE"] = str(folder / "cache")
-        defrost(program, "sample", "shapes", "--per-class", "12", "--size", "120", folder=folder)
-        defrost(program, "train", "shapes", "--epochs", "8,0", "--augment", "none", "--out", "run", folder=folder)
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        with Server(program, folder) as server:
-            classify(browser, server, folder, shots)
-            on_a_phone(browser, server, folder, shots)
-        with_a_token(browser, program, folder, shots)
-        browser.close()
-        # What was marked is learned from.
-        defrost(program, "train", "shapes", "--relabel", "run/relabel.csv", "--epochs", "1,0", "--out", "again", folder=folder)
-        outcome = json.loads((folder / "again" / "run.json").read_text())
-        assert (outcome["relabelled"], outcome["added"]) == (2, 0), outcome
-    print("serve: the page works; screenshots in", shots)
-
-
-if __name__ == "__main__":
-    program = str(Path(sys.argv[1]).resolve())
-    main(program, Path(sys.argv[2]))
+# What was marked is learned from.
+defrost("train", "shapes", "--relabel", "served/relabel.csv", "--epochs", "1,0", "--augment", "none", "--out", "again", "-q")
+outcome = json.loads((args.work / "again" / "run.json").read_text())
+assert (outcome["relabelled"], outcome["added"]) == (2, 0), outcome
+print(f"serve: {checked} views without an error or a request to elsewhere; what was marked is learned from")

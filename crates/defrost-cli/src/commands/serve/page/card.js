@@ -116,7 +116,6 @@ export class Card {
     this.part(".undo").hidden = !right;
     const why = this.part(".why");
     why.hidden = this.part(".photo").hidden;
-    why.textContent = say("why");
     why.title = say("why_of", prediction.top[0].class);
     why.onclick = () => this.explain();
   }
