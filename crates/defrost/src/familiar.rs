@@ -75,8 +75,9 @@ impl Familiar {
 
     /// With its features as they were kept; `None` where they are too few or not as many as it says.
     pub(crate) fn with_features(self, features: Vec<f32>, dimensions: usize) -> Option<Familiar> {
-        let fits =
-            self.neighbours > 0 && self.pictures >= self.neighbours && features.len() == self.pictures * dimensions;
+        let fits = self.neighbours > 0
+            && self.pictures >= self.neighbours
+            && self.pictures.checked_mul(dimensions) == Some(features.len());
         (fits && self.bound.is_finite()).then_some(Familiar { features, ..self })
     }
 

@@ -11,6 +11,7 @@ fn help_is_short_and_has_examples() {
         "predict",
         "evaluate",
         "compare",
+        "export",
         "doctor",
         "embed",
         "sample",
@@ -60,6 +61,11 @@ fn mistakes_name_the_remedy() {
         &["predict", "my.jpg"],
         &["evaluate", "photos"],
         &["predict", "my.jpg", "--top-k", "0"],
+        &["export", "--out", "a.pth"],
+        &["export", "--out", "a.h5", "--format", "kears"],
+        &["export", "--out", "missing/a.onnx"],
+        &["export", "photos", "--out", "a.onnx"],
+        &["export", "--out", "a.onnx", "--batch", "0"],
         &["augment", "photos"],
         &["augment", "photos", "--augment", "rotat(15)"],
         &["augment", "photos", "--augment", "crop(1..0.5)"],
@@ -215,7 +221,7 @@ fn from_no_pictures_to_a_classifier() {
     assert_eq!(outcome["weights_hash"].as_str().unwrap().len(), 64);
     let figures = ["seconds", "weights_hash", "recipe_hash", "val_accuracy", "val_accuracy_interval", "val_loss"];
     without(&mut outcome, &figures);
-    without(&mut outcome, &["best_val_accuracy", "still_improving"]);
+    without(&mut outcome, &["best_val_accuracy", "still_improving", "calibration"]);
     insta::assert_json_snapshot!(outcome);
     for file in
         ["recipe.toml", "history.jsonl", "split.csv", "freezing.json", "curves.svg", "curves.png", "model/model.json"]

@@ -110,6 +110,10 @@ fn damaged_goldens_and_other_versions_are_told() {
     .unwrap();
     assert_eq!((old.version, old.goldens.len(), old.temperature()), (1, 0, 1.0));
     assert!(with(&|value| value["calibration"]["temperature"] = 0.into()).is_err());
+    let unbounded = with(&|value| value["input_size"] = 10_000_000.into()).unwrap_err().to_string();
+    assert!(unbounded.contains("no classifier has"), "{unbounded}");
+    let wide = with(&|value| value["head"]["layers"][0]["dense"] = 1_000_000.into()).unwrap_err().to_string();
+    assert!(wide.contains("too few for"), "{wide}");
     assert!(with(&|value| value["pixels"]["scale"] = 2.into()).unwrap_err().to_string().contains("`pixels`"));
     assert!(with(&|value| value["familiar"]["pictures"] = 31.into()).unwrap_err().to_string().contains("31 pictures"));
     // A field of the future is passed over.

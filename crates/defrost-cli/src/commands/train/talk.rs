@@ -62,6 +62,9 @@ fn pictures(job: &Job, dir: &RunDir, terminal: &Terminal) -> String {
     if job.data.excluded > 0 {
         line.push_str(&words.excluded(job.data.excluded));
     }
+    if job.data.relabelled + job.data.added > 0 {
+        line.push_str(&words.relabelled(job.data.relabelled, job.data.added));
+    }
     if !job.data.skipped.is_empty() {
         line.push_str(&words.unreadable_listed(job.data.skipped.len(), &short(&dir.join(run::SKIPPED))));
     }
@@ -125,6 +128,9 @@ pub(super) fn after(outcome: &Outcome, dir: &Path, terminal: &Terminal) {
     if let (Some(accuracy), Some(interval)) = (outcome.test_accuracy, outcome.test_accuracy_interval) {
         let (accuracy, low, high) = said(accuracy, interval);
         terminal.say(words.test_accuracy(&accuracy, &low, &high));
+    }
+    if let Some(calibration) = &outcome.calibration {
+        terminal.detail(words.calibrated(calibration));
     }
     if outcome.skipped > 0 {
         terminal.warn(words.unreadable_in(outcome.skipped, &short(&dir.join(run::SKIPPED))));
