@@ -13,6 +13,7 @@ fn help_is_short_and_has_examples() {
         "compare",
         "export",
         "doctor",
+        "report",
         "embed",
         "sample",
         "augment",
