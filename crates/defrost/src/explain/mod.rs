@@ -237,42 +237,53 @@ mod tests {
 
     const QUADRANTS: [[usize; 2]; 4] = [[0, 0], [0, 1], [1, 0], [1, 1]];
 
-    /// The channel that tells stripes best: in each quadrant its largest value lies where they are, by the widest margin.
-    fn stripes_channel(explainer: &Explainer) -> usize {
+    /// Weights that give 1 at positions over stripes and -1 elsewhere, wherever the stripes are: least squares over all positions
+    /// of all quadrants, `Xᵀ (X Xᵀ + λ)⁻¹ t`.
+    fn stripes_weights(explainer: &Explainer) -> Vec<f32> {
         let [height, width] = explainer.grid;
-        let grids = QUADRANTS.map(|quadrant| (quadrant, explainer.features(&striped(quadrant))));
-        let margin = |channel: usize| {
-            let of = |(quadrant, features): &([usize; 2], Vec<f32>)| {
-                let mut largest = [f32::NEG_INFINITY; 2];
-                for (at, position) in features.chunks_exact(explainer.channels).enumerate() {
-                    let inside = [2 * (at / width) / height, 2 * (at % width) / width] == *quadrant;
-                    largest[usize::from(inside)] = largest[usize::from(inside)].max(position[channel]);
-                }
-                largest[1] - largest[0]
-            };
-            grids.iter().map(of).fold(f32::INFINITY, f32::min)
-        };
-        let margins: Vec<f32> = (0..explainer.channels).map(margin).collect();
-        let best = argmax(&margins);
-        assert!(margins[best] > 0.0, "no channel tells stripes");
-        best
+        let (mut rows, mut targets) = (Vec::new(), Vec::new());
+        for quadrant in QUADRANTS {
+            for (at, position) in explainer.features(&striped(quadrant)).chunks_exact(explainer.channels).enumerate() {
+                let inside = [2 * (at / width) / height, 2 * (at % width) / width] == quadrant;
+                rows.push(position.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>());
+                targets.push(if inside { 1.0 } else { -1.0 });
+            }
+        }
+        let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+        let mut gram: Vec<Vec<f64>> = rows.iter().map(|a| rows.iter().map(|b| dot(a, b)).collect()).collect();
+        let ridge = 1e-6 * gram[0][0];
+        (0..rows.len()).for_each(|i| gram[i][i] += ridge);
+        // Elimination; a positive definite matrix needs no pivoting.
+        for pivot in 0..rows.len() {
+            for below in pivot + 1..rows.len() {
+                let factor = gram[below][pivot] / gram[pivot][pivot];
+                let (above, rest) = gram.split_at_mut(below);
+                rest[0].iter_mut().zip(&above[pivot]).for_each(|(x, y)| *x -= factor * y);
+                targets[below] -= factor * targets[pivot];
+            }
+        }
+        for row in (0..rows.len()).rev() {
+            let known = dot(&gram[row][row + 1..], &targets[row + 1..]);
+            targets[row] = (targets[row] - known) / gram[row][row];
+        }
+        let weight = |channel: usize| rows.iter().zip(&targets).map(|(row, t)| row[channel] * t).sum::<f64>() as f32;
+        (0..explainer.channels).map(weight).collect()
     }
 
-    /// A class that reads a channel that tells stripes lights up where the stripes are.
+    /// A class whose weights tell stripes lights up where the stripes are.
     #[test]
     fn the_evidence_lies_where_it_was_planted() {
         for head in [Head { layers: Vec::new() }, Head::default()] {
             let (artefact, mut model) = classifier(&head, 2);
             let explainer = Explainer::new(&artefact, &model);
-            let channel = stripes_channel(&explainer);
-            let reads = |one: usize, len: usize| (0..len).map(|i| f32::from(u8::from(i == one))).collect::<Vec<_>>();
-            let stripes = reads(channel, explainer.channels);
+            let stripes = stripes_weights(&explainer);
             if head.layers.is_empty() {
                 set_column(&mut model, "classifier/kernel", 1, &stripes);
             } else {
                 set_column(&mut model, "dense_1/kernel", 0, &stripes);
                 set_column(&mut model, "dense_1/bias", 0, &[1e3]);
-                set_column(&mut model, "classifier/kernel", 1, &reads(0, 256));
+                let first: Vec<f32> = (0..256).map(|unit| if unit == 0 { 1.0 } else { 0.0 }).collect();
+                set_column(&mut model, "classifier/kernel", 1, &first);
             }
             let explainer = Explainer::new(&artefact, &model);
             for quadrant in QUADRANTS {
