@@ -20,6 +20,8 @@ pub const SKIPPED: &str = "skipped.csv";
 pub const CHECKPOINTS: &str = "checkpoints";
 /// The classifier.
 pub const MODEL: &str = "model";
+/// In the classifier's folder: what it is, for people.
+pub const CARD: &str = "README.md";
 /// Validation pictures with the classifier's answers.
 pub const PREDICTIONS: &str = "predictions.csv";
 /// The hashes that prove what stayed frozen.
@@ -28,6 +30,10 @@ pub const FREEZING: &str = "freezing.json";
 pub const CURVES_SVG: &str = "curves.svg";
 /// The same as a picture.
 pub const CURVES_PNG: &str = "curves.png";
+/// Right classes for pictures that the classifier got wrong, as a person marked them.
+pub const RELABEL: &str = "relabel.csv";
+/// Those pictures.
+pub const RELABEL_PICTURES: &str = "relabel";
 /// All of it for a reader.
 pub const REPORT: &str = "report.html";
 /// What the run came to; its presence marks the run as finished.

@@ -83,8 +83,7 @@ pub(super) fn write(artefact: &Artefact, model: &Model, lang: Lang) -> Result<St
     Ok(format!("{}\n", text.trim_end()))
 }
 
-/// The Python expression that brings `picture` to the network's size; Pillow rounds to whole values, which moves a logit by some
-/// hundredths.
+/// The Python expression that brings `picture` to the network's size; Pillow rounds to whole values, which we don't.
 fn resized(artefact: &Artefact) -> String {
     let size = artefact.input_size;
     let pillow = |filter: &str| format!("picture.resize(({size}, {size}), Image.{filter})");

@@ -29,7 +29,8 @@ use std::path::Path;
 use crate::artefact::Artefact;
 use crate::graph::Op;
 use crate::model::Model;
-use crate::tensor::Params;
+use crate::report::Lang;
+use crate::tensor::{Params, Tensor};
 use crate::weights::{self, to_keras_archive, to_keras_weights};
 
 /// The bytes of the classifier in another program's format.
@@ -58,10 +59,18 @@ pub fn export(artefact: &Artefact, model: &Model, format: Format, options: &Opti
         Format::KerasWeights => to_keras_weights(&model.graph, &model.params)?,
         Format::Safetensors => timm::write(model, &metadata)?,
         Format::Defrost => artefact.packed(model)?,
-        Format::Card => return Ok(card::write(artefact, model, options.lang)?.into_bytes()),
+        Format::Card => return Ok(card(artefact, model, options.lang)?.into_bytes()),
     };
     verify(artefact, model, format, &bytes)?;
     Ok(bytes)
+}
+
+/// The classifier's model card, in Markdown.
+///
+/// # Errors
+/// When the template has a mistake.
+pub fn card(artefact: &Artefact, model: &Model, lang: Lang) -> Result<String, ExportError> {
+    Ok(card::write(artefact, model, lang)?)
 }
 
 /// Reads back what was written, compares every tensor, and runs the golden pictures on what was read.
@@ -123,14 +132,14 @@ fn licence(artefact: &Artefact) -> Option<&str> {
 
 /// Holds what was read back to what had to be written.
 fn compare(format: Format, expected: &Params, read: &Params) -> Result<(), ExportError> {
-    let bits = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    let same_bits = |a: &Tensor, b: &Tensor| a.data().iter().zip(b.data()).all(|(a, b)| a.to_bits() == b.to_bits());
     let differs =
         |name: &str, found: &str| ExportError::Differs { format, tensor: name.to_owned(), found: found.to_owned() };
     for (name, tensor) in expected {
         match read.get(name) {
             None => return Err(differs(name, "missing")),
             Some(other) if other.shape() != tensor.shape() => return Err(differs(name, "of another shape")),
-            Some(other) if bits(other.data()) != bits(tensor.data()) => return Err(differs(name, "of other values")),
+            Some(other) if !same_bits(other, tensor) => return Err(differs(name, "of other values")),
             Some(_) => {}
         }
     }

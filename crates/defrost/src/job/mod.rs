@@ -30,6 +30,7 @@ use crate::data::{self, DataError, DataOptions, Dataset, Shuffle};
 use crate::doctor::DoctorError;
 use crate::evaluate::{Evaluation, TableError};
 use crate::exec::cpu::{BatchNormMode, Engine};
+use crate::export::{self, ExportError};
 use crate::features::{Cache, FeaturesError, Pictures, Rendering, Side};
 use crate::fs::FsError;
 use crate::graph::{Cut, CutError};
@@ -74,6 +75,8 @@ pub enum JobError {
     History(#[from] HistoryError),
     #[error(transparent)]
     Artefact(#[from] ArtefactError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
     #[error(transparent)]
     Figure(#[from] FigureError),
     #[error(transparent)]
@@ -308,7 +311,10 @@ impl Job {
             });
         let familiar = self.familiar(&mut source, &pictures, progress)?;
         let artefact = Artefact { familiar, ..self.artefact(calibration, trained.train_samples, &validation) };
-        artefact.save(&dir.join(run::MODEL), &self.model)?;
+        let folder = dir.join(run::MODEL);
+        let card = export::card(&artefact, &self.model, self.lang)?;
+        crate::fs::write_atomic(&folder.join(run::CARD), card.as_bytes())?;
+        artefact.save(&folder, &self.model)?;
         crate::fs::write_atomic(&dir.join(run::PREDICTIONS), &validation.to_csv(&self.data.classes))?;
         let test = match self.data.test.as_slice() {
             [] => None,
