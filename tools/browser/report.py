@@ -73,9 +73,9 @@ with chromium() as browser:
                     assert page.evaluate("document.documentElement.lang") == lang
                     assert_fits(page)
                     assert_named(page)
+                    shot(page, f"report-{lang}-{device}-{scheme}")
                     for step in check_pictures(page):
                         shot(page, f"report-{lang}-{device}-{scheme}-{step}", full=False)
-                    shot(page, f"report-{lang}-{device}-{scheme}")
                     check_sorting(page)
                     for link in page.locator("nav a").all():
                         target = link.get_attribute("href")

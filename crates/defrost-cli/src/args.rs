@@ -326,7 +326,7 @@ pub(crate) struct Doctor {
 #[command(after_help = "Examples:
   defrost report
   defrost report runs/photos-1 --doctor
-  defrost report runs/photos-1 --lang ko --out 보고서.html")]
+  defrost report runs/photos-1 --lang ko --out report.ko.html")]
 pub(crate) struct Report {
     /// The run [default: the latest]
     pub(crate) run: Option<PathBuf>,

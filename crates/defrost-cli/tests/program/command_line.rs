@@ -13,6 +13,7 @@ fn help_is_short_and_has_examples() {
         "compare",
         "export",
         "doctor",
+        "report",
         "embed",
         "sample",
         "augment",
@@ -223,9 +224,16 @@ fn from_no_pictures_to_a_classifier() {
     without(&mut outcome, &figures);
     without(&mut outcome, &["best_val_accuracy", "still_improving", "calibration"]);
     insta::assert_json_snapshot!(outcome);
-    for file in
-        ["recipe.toml", "history.jsonl", "split.csv", "freezing.json", "curves.svg", "curves.png", "model/model.json"]
-    {
+    for file in [
+        "recipe.toml",
+        "history.jsonl",
+        "split.csv",
+        "freezing.json",
+        "curves.svg",
+        "curves.png",
+        "report.html",
+        "model/model.json",
+    ] {
         assert!(program.path().join("runs/shapes-1").join(file).is_file(), "{file}");
     }
 

@@ -95,7 +95,7 @@ fn a_page_holds_all_that_it_shows() {
 #[test]
 fn names_and_reasons_are_escaped() {
     let page = page(&names(3), false, Lang::English);
-    for raw in ["<class", "<b>/", "<photos>", "<i>", "<u>", "<script>\"", "<a>", "<html>"] {
+    for raw in ["<class", "<b>/", "<photos>", "<i>.jpg", "<u>", "<script>\"", "<a>", "<html>"] {
         assert!(!page.contains(raw), "{raw}");
     }
     assert_eq!(page.matches("<script>").count(), 1);
