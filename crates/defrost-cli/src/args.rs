@@ -44,6 +44,7 @@ pub(crate) enum Command {
     Train(Box<Train>),
     Predict(Predict),
     Evaluate(Evaluate),
+    Compare(Compare),
     Serve(Serve),
     Export(Export),
     Advise(Advise),
@@ -159,9 +160,11 @@ pub(crate) struct Train {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   defrost predict my.jpg
-  defrost predict runs/photos-1 holiday/ --top-k 3 --csv > holiday.csv")]
+  defrost predict runs/photos-1 holiday/ --top-k 3 --csv > holiday.csv
+  find . -name '*.jpg' | defrost predict runs/photos-1 - --json")]
 pub(crate) struct Predict {
-    /// A run (left out: the latest in runs/), then pictures and folders of pictures
+    /// A run or a classifier in one file (left out: the latest in runs/), then pictures, folders of pictures and patterns such as
+    /// 'photos/*.jpg'; - reads paths from stdin, one a line
     #[arg(required = true, value_name = "RUN|FILE|DIR")]
     pub(crate) paths: Vec<PathBuf>,
     /// List the K most probable classes
@@ -170,6 +173,9 @@ pub(crate) struct Predict {
     /// Name no class that is less probable than this
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = parse_share, hide_default_value = true)]
     pub(crate) min_probability: f32,
+    /// Name no class for pictures that are unlike all training pictures
+    #[arg(long)]
+    pub(crate) reject_unlike: bool,
     /// Print CSV on stdout
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,
@@ -179,11 +185,29 @@ pub(crate) struct Predict {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   defrost evaluate photos/test
-  defrost evaluate runs/photos-1 photos/test --json")]
+  defrost evaluate runs/photos-1 photos/test --json
+  defrost evaluate photos/test --out figures")]
 pub(crate) struct Evaluate {
     /// A run (left out: the latest in runs/), then the pictures: a folder for each class
     #[arg(required = true, num_args = 1..=2, value_name = "RUN|DATA")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Draw the confusion matrix and the reliability into this folder, as SVG and PNG
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Compare two classifiers on the same pictures: which is better, how surely, and where they differ
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  defrost compare runs/photos-1 runs/photos-2
+  defrost compare runs/photos-1 runs/photos-2 photos/test --json")]
+pub(crate) struct Compare {
+    /// A run, or a classifier in one file
+    pub(crate) a: PathBuf,
+    /// Another
+    pub(crate) b: PathBuf,
+    /// Labelled pictures [default: those that both runs validated on, from their predictions.csv]
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// Answer over HTTP what is on pictures, with a page to drop them on; wrong answers can be marked there

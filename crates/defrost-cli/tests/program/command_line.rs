@@ -11,6 +11,7 @@ fn help_is_short_and_has_examples() {
         "predict",
         "evaluate",
         "export",
+        "compare",
         "doctor",
         "embed",
         "sample",
@@ -220,7 +221,7 @@ fn from_no_pictures_to_a_classifier() {
     assert_eq!(outcome["weights_hash"].as_str().unwrap().len(), 64);
     let figures = ["seconds", "weights_hash", "recipe_hash", "val_accuracy", "val_accuracy_interval", "val_loss"];
     without(&mut outcome, &figures);
-    without(&mut outcome, &["best_val_accuracy", "still_improving"]);
+    without(&mut outcome, &["best_val_accuracy", "still_improving", "calibration"]);
     insta::assert_json_snapshot!(outcome);
     for file in
         ["recipe.toml", "history.jsonl", "split.csv", "freezing.json", "curves.svg", "curves.png", "model/model.json"]
@@ -238,7 +239,7 @@ fn from_no_pictures_to_a_classifier() {
     let csv = program.stdout(&["predict", "shapes/fish", "--top-k", "1", "--csv"]);
     assert_eq!(
         (csv.lines().next(), csv.lines().count()),
-        (Some("path,class,probability,error,class_1,probability_1"), 41)
+        (Some("path,class,probability,error,class_1,probability_1,unlike"), 41)
     );
 
     let evaluation = json(&["evaluate", "shapes", "--json"]);

@@ -39,7 +39,7 @@ pub(super) async fn predict(
     request: Request,
 ) -> Result<Response, Refusal> {
     let Query(wanted) = wanted.map_err(|error| misasked(&error.body_text()))?;
-    let asked = Asked { top_k: wanted.top_k, min_probability: wanted.min_probability };
+    let asked = Asked { top_k: wanted.top_k, min_probability: wanted.min_probability, reject_unlike: false };
     if asked.top_k == 0 || !(0.0..=1.0).contains(&asked.min_probability) {
         return Err(misasked("`top_k` must be at least 1 and `min_probability` from 0 to 1"));
     }
