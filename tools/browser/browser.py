@@ -29,12 +29,13 @@ def chromium():
 
 
 @contextlib.contextmanager
-def watched(browser, viewport, scheme, allowed):
+def watched(browser, viewport, scheme, allowed, locale="en-GB", refusals=()):
     """A page in a context of its own. `allowed` are prefixes of addresses that it may ask; the rest is refused and counted.
+    `refusals` are statuses that a server may answer with: the browser reports them, and the page must show them itself.
 
     Leaving it asserts that there was no error and no other request."""
     context = browser.new_context(
-        viewport=viewport, color_scheme=scheme, has_touch=viewport["width"] < 600, device_scale_factor=2 if viewport["width"] < 600 else 1
+        viewport=viewport, color_scheme=scheme, locale=locale, has_touch=viewport["width"] < 600, device_scale_factor=2 if viewport["width"] < 600 else 1
     )
     faults = []
     asked = lambda url: url.startswith(("data:", "blob:", "about:", *allowed))
@@ -49,7 +50,13 @@ def watched(browser, viewport, scheme, allowed):
 
     context.route("**/*", route)
     page = context.new_page()
-    page.on("console", lambda message: message.type in ("error", "warning") and faults.append(f"console: {message.text}"))
+
+    def hear(message):
+        refused = any(f"responded with a status of {status} " in message.text for status in refusals)
+        if message.type in ("error", "warning") and not refused:
+            faults.append(f"console: {message.text}")
+
+    page.on("console", hear)
     page.on("pageerror", lambda error: faults.append(f"error: {error}"))
     yield page
     context.close()

@@ -85,6 +85,7 @@ pub(crate) enum Command {
   defrost train photos/
   defrost train photos/ --backbone efficientnet_b0 --epochs 5,10 --set stages.1.from=block6d
   defrost train labels.csv --exclude exclude.csv
+  defrost train photos/ --relabel runs/photos-1/relabel.csv
   defrost train --recipe recipes/notebook.toml
   defrost train photos/ --resume")]
 pub(crate) struct Train {
@@ -103,6 +104,10 @@ pub(crate) struct Train {
     /// Leave out the pictures of this table: a CSV file with the columns path, content or both
     #[arg(long, value_name = "FILE")]
     pub(crate) exclude: Option<PathBuf>,
+    /// Give the pictures of this table their right classes, and learn from those that are new: a CSV file with the columns class
+    /// and path, content or both, such as a run's relabel.csv that `defrost serve` leaves
+    #[arg(long, value_name = "FILE")]
+    pub(crate) relabel: Option<PathBuf>,
     /// The pretrained network [default: efficientnet_lite0.imagenet]
     #[arg(long, value_name = "ID")]
     pub(crate) backbone: Option<String>,
@@ -161,6 +166,7 @@ pub(crate) struct Train {
 #[command(after_help = "Examples:
   defrost predict my.jpg
   defrost predict runs/photos-1 holiday/ --top-k 3 --csv > holiday.csv
+  defrost predict my.jpg --explain why --nearest 3
   find . -name '*.jpg' | defrost predict runs/photos-1 - --json")]
 pub(crate) struct Predict {
     /// A run or a classifier in one file (left out: the latest in runs/), then pictures, folders of pictures and patterns such as
@@ -176,6 +182,12 @@ pub(crate) struct Predict {
     /// Name no class for pictures that are unlike all training pictures
     #[arg(long)]
     pub(crate) reject_unlike: bool,
+    /// Draw what each answer rests on over its picture, as PNG in this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) explain: Option<PathBuf>,
+    /// Name the K training pictures that are most like each picture, from the cached features
+    #[arg(long, value_name = "K", value_parser = parse_count)]
+    pub(crate) nearest: Option<usize>,
     /// Print CSV on stdout
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,
@@ -234,7 +246,7 @@ pub(crate) struct Serve {
     /// Requests that are read or answered at one time, at most; others are asked to come again
     #[arg(long, value_name = "N", default_value_t = 128, value_parser = parse_count)]
     pub(crate) max_in_flight: usize,
-    /// Seconds from the head of a request to its answer, at most
+    /// Seconds that a request may take to arrive, and then to be answered
     #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = parse_seconds)]
     pub(crate) timeout: f64,
     /// Threads that see pictures [default: all]

@@ -30,6 +30,10 @@ pub const FREEZING: &str = "freezing.json";
 pub const CURVES_SVG: &str = "curves.svg";
 /// The same as a picture.
 pub const CURVES_PNG: &str = "curves.png";
+/// Right classes for pictures that the classifier got wrong, as a person marked them.
+pub const RELABEL: &str = "relabel.csv";
+/// Those pictures.
+pub const RELABEL_PICTURES: &str = "relabel";
 /// All of it for a reader.
 pub const REPORT: &str = "report.html";
 /// What the run came to; its presence marks the run as finished.

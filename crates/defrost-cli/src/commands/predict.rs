@@ -3,17 +3,20 @@
 //! Pictures are predicted some at a time, and what is said of them is written before the next ones: thousands take no more memory
 //! than a few.
 
+mod reasons;
 mod sources;
 mod writer;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use defrost::fs::FsError;
 use defrost::image::{self, ImageError, Limits, Picture};
-use defrost::predict::Predictor;
+use defrost::predict::{Prediction, Predictor};
 use defrost::progress::{Phase, Progress};
 use rayon::prelude::*;
 use serde::Serialize;
 
+use self::reasons::Reasons;
 use self::writer::Writer;
 use super::{predictor, run_and_rest};
 use crate::args;
@@ -43,6 +46,21 @@ pub(super) struct Line {
     /// Whether it is unlike all training pictures; `None` where the classifier can't tell, or it can't be read.
     pub(super) unlike: Option<bool>,
     pub(super) error: Option<String>,
+    /// The picture of what it rests on, where one was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) explanation: Option<String>,
+    /// The training pictures that are most like it, where they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) nearest: Option<Vec<Near>>,
+}
+
+/// A training picture that is like another one.
+#[derive(Serialize)]
+pub(super) struct Near {
+    pub(super) path: String,
+    pub(super) class: String,
+    /// Cosine of the angle between the features.
+    pub(super) similarity: f32,
 }
 
 /// A class with its probability.
@@ -64,14 +82,14 @@ pub(super) struct Asked {
 impl Line {
     /// Predicts what is on the picture that was read from `path`, or says why it can't be read.
     pub(super) fn of(predictor: &Predictor, path: String, picture: Result<Picture, ImageError>, asked: Asked) -> Line {
-        let picture = match picture {
-            Ok(picture) => picture,
-            Err(error) => {
-                let error = Some(error.to_string());
-                return Line { path, class: None, probability: None, top: Vec::new(), unlike: None, error };
-            }
-        };
-        let prediction = predictor.predict(&picture);
+        match picture {
+            Ok(picture) => Line::said(path, &predictor.predict(&picture), asked),
+            Err(error) => Line::unreadable(path, &error),
+        }
+    }
+
+    /// What is said by a prediction.
+    fn said(path: String, prediction: &Prediction<'_>, asked: Asked) -> Line {
         let best = prediction.best();
         let top = prediction.top(asked.top_k);
         let rejected = asked.reject_unlike && prediction.unlike == Some(true);
@@ -82,7 +100,15 @@ impl Line {
             top: top.iter().map(|of| Top { class: of.class.to_owned(), probability: of.probability }).collect(),
             unlike: prediction.unlike,
             error: None,
+            explanation: None,
+            nearest: None,
         }
+    }
+
+    fn unreadable(path: String, error: &ImageError) -> Line {
+        let error = Some(error.to_string());
+        let (class, probability, unlike, explanation, nearest) = Default::default();
+        Line { path, class, probability, top: Vec::new(), unlike, error, explanation, nearest }
     }
 }
 
@@ -106,7 +132,9 @@ pub(super) fn run(args: &args::Predict, terminal: &Terminal) -> Result<(), Failu
     if pictures.is_empty() {
         return Err(Failure::user(words.no_pictures_given()));
     }
-    let tally = predict(&predictor, &run.display().to_string(), &pictures, args, terminal)?;
+    let reasons = Reasons::prepare(args, &run, &predictor, terminal)?;
+    let question = Question { predictor: &predictor, reasons: &reasons, run: &run, pictures: &pictures };
+    let tally = predict(question, args, terminal)?;
     if let (true, Some(reason)) = (tally.unreadable == pictures.len(), &tally.reason) {
         return Err(Failure::user(words.none_readable(pictures.len(), reason)));
     }
@@ -119,14 +147,18 @@ pub(super) fn run(args: &args::Predict, terminal: &Terminal) -> Result<(), Failu
     Ok(())
 }
 
+/// Who is asked about which pictures.
+#[derive(Clone, Copy)]
+struct Question<'a> {
+    predictor: &'a Predictor,
+    reasons: &'a Reasons,
+    run: &'a Path,
+    pictures: &'a [PathBuf],
+}
+
 /// Predicts lot by lot, and writes each as soon as it is done.
-fn predict(
-    predictor: &Predictor,
-    run: &str,
-    pictures: &[PathBuf],
-    args: &args::Predict,
-    terminal: &Terminal,
-) -> Result<Tally, Failure> {
+fn predict(question: Question<'_>, args: &args::Predict, terminal: &Terminal) -> Result<Tally, Failure> {
+    let Question { predictor, reasons, run, pictures } = question;
     let limits = Limits::default();
     let asked = Asked { top_k: args.top_k, min_probability: args.min_probability, reject_unlike: args.reject_unlike };
     let cancel = interrupt::listen(terminal)?;
@@ -135,15 +167,24 @@ fn predict(
     let mut writer = Writer::new(args, terminal, &bars, predictor.classes(), pictures);
     let mut tally = Tally::default();
     progress.begin(Phase::Predict, pictures.len() as u64, "predict");
-    writer.begin(run)?;
+    writer.begin(&run.display().to_string())?;
     let lot = LOT * rayon::current_num_threads();
     for (number, paths) in pictures.chunks(lot).enumerate() {
-        let lines: Option<Vec<Line>> = paths
+        let answer = |path: &PathBuf| {
+            let shown = path.display().to_string();
+            let picture = match image::open(path, &limits) {
+                Ok(picture) => picture,
+                Err(error) => return Ok(Line::unreadable(shown, &error)),
+            };
+            let prediction = predictor.predict(&picture);
+            let mut line = Line::said(shown, &prediction, asked);
+            reasons.add(&mut line, path, &picture, &prediction)?;
+            Ok(line)
+        };
+        let lines: Option<Vec<Result<Line, FsError>>> = paths
             .par_iter()
             .map(|path| {
-                let read = || image::open(path, &limits);
-                let line =
-                    (!progress.cancelled()).then(|| Line::of(predictor, path.display().to_string(), read(), asked));
+                let line = (!progress.cancelled()).then(|| answer(path));
                 progress.advance(1);
                 line
             })
@@ -152,6 +193,7 @@ fn predict(
             progress.end();
             return Err(Failure::stopped(terminal.words.stopped()));
         };
+        let lines: Vec<Line> = lines.into_iter().collect::<Result<_, FsError>>()?;
         for line in &lines {
             tally.unlike += usize::from(line.unlike == Some(true));
             tally.unreadable += usize::from(line.error.is_some());

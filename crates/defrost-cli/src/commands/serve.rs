@@ -5,9 +5,12 @@
 mod about;
 mod answer;
 mod app;
+mod explain;
 mod guard;
 mod listen;
+mod marks;
 mod metrics;
+mod page;
 mod queue;
 mod refusal;
 mod upload;
@@ -36,7 +39,7 @@ struct Limits {
     pictures: PictureLimits,
     /// Requests that are read or answered at one time.
     in_flight: usize,
-    /// From the head of a request to its answer.
+    /// For a request to arrive, and again for it to be answered.
     timeout: Duration,
 }
 

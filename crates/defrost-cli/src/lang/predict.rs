@@ -50,4 +50,34 @@ impl Words {
     pub(crate) fn stdin_is_lost(self, reason: &str) -> String {
         say!(self, "can't read paths from stdin: {reason}", "표준 입력에서 경로를 읽을 수 없습니다: {reason}")
     }
+
+    /// A training picture that is like the one above.
+    pub(crate) fn near(self, class: &str, path: &str, similarity: f32) -> String {
+        say!(self, "like {class}, {path} ({similarity:.2})", "닮은 사진 {class}, {path} ({similarity:.2})")
+    }
+
+    pub(crate) fn nearest_among(self, found: usize, all: usize) -> String {
+        let pictures = self.pictures_of(found, all);
+        say!(
+            self,
+            "compared with {pictures} of the training: the cache has no features of the others",
+            "학습 {pictures}과 비교했습니다. 나머지의 특징은 캐시에 없습니다"
+        )
+    }
+
+    pub(crate) fn no_features_of(self, run: &str) -> String {
+        say!(
+            self,
+            "the cache has no features of the training pictures of {run}: they were removed, never kept, or the last stage trained every layer",
+            "{run} 실행의 학습 사진 특징이 캐시에 없습니다. 지워졌거나, 저장하지 않았거나, 마지막 단계가 모든 층을 학습했습니다"
+        )
+    }
+
+    pub(crate) fn no_training_pictures(self, run: &str) -> String {
+        say!(
+            self,
+            "{run} doesn't say which pictures it was trained on; `--nearest` takes a run's folder",
+            "{run}에는 학습한 사진의 목록이 없습니다. `--nearest`에는 실행 폴더가 필요합니다"
+        )
+    }
 }

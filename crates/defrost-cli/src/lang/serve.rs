@@ -4,7 +4,7 @@ use super::Words;
 
 impl Words {
     pub(crate) fn serving(self, run: &str, url: &str) -> String {
-        say!(self, "{run} answers at {url} · Ctrl-C stops it", "{run}이(가) {url}에서 답합니다 · Ctrl-C로 멈춥니다")
+        say!(self, "{run} answers at {url} · Ctrl-C stops it", "{run} · {url}에서 답합니다 · Ctrl-C로 멈춥니다")
     }
 
     pub(crate) fn served(self) -> String {

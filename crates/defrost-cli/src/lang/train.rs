@@ -37,6 +37,15 @@ impl Words {
         say!(self, " · {pictures} left out, as listed", " · 목록에 따라 제외한 사진 {pictures}장")
     }
 
+    /// Pictures with another class than the data say, and pictures that the data don't have.
+    pub(crate) fn relabelled(self, relabelled: usize, added: usize) -> String {
+        say!(
+            self,
+            " · {relabelled} relabelled, {added} added, as marked",
+            " · 표시에 따라 클래스를 바꾼 사진 {relabelled}장, 더한 사진 {added}장"
+        )
+    }
+
     /// An earlier split that was kept: pictures that it lists, new ones, missing ones.
     pub(crate) fn kept_split(self, path: &str, known: usize, added: usize, gone: usize) -> String {
         let gone = match (gone, self.0) {

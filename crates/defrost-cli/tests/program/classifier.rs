@@ -27,6 +27,7 @@ fn a_classifier_is_used_judged_compared_and_carried() {
     let program = with_runs();
     pictures_are_named_in_many_ways(&program);
     figures_and_drawings_come_out(&program);
+    answers_are_explained(&program);
     two_runs_are_compared(&program);
     one_file_is_as_good_as_the_run(&program);
 }
@@ -75,6 +76,36 @@ fn pictures_are_named_in_many_ways(program: &Program) {
     let column = columns.split(',').position(|name| name == class).unwrap();
     let kept: f64 = row.split(',').nth(column).unwrap().parse().unwrap();
     assert!((kept - one["predictions"][0]["probability"].as_f64().unwrap()).abs() < 1e-3, "{row} {one}");
+}
+
+fn answers_are_explained(program: &Program) {
+    let split = defrost::fs::read_to_string(&program.path().join("a/split.csv")).unwrap();
+    let trained = split.lines().find(|line| line.contains(",fish,train,")).unwrap().split(',').next().unwrap();
+    let path = format!("pictures/{trained}");
+    let told = program.json(&["predict", "a", &path, "--explain", "why", "--nearest", "2", "--json"]);
+    let line = &told["predictions"][0];
+    let near = line["nearest"].as_array().unwrap();
+    assert_eq!((near.len(), &near[0]["path"], &near[0]["class"]), (2, &trained.into(), &"fish".into()));
+    assert!(near[0]["similarity"].as_f64().unwrap() > 0.999);
+    let overlay = program.path().join(line["explanation"].as_str().unwrap());
+    assert!(overlay.ends_with(format!("why/{path}.png")));
+    let [own, drawn] = [program.path().join(&path), overlay]
+        .map(|path| defrost::image::open(&path, &defrost::image::Limits::default()).unwrap());
+    assert_eq!((own.width(), own.height()), (drawn.width(), drawn.height()));
+
+    let table = program.stdout(&["predict", "a", &path, "--nearest", "1"]);
+    assert!(table.lines().nth(1).unwrap().starts_with(&format!("  like fish, {trained} (1.00)")), "{table}");
+    let csv = program.stdout(&["predict", "a", &path, "--nearest", "1", "--top-k", "1", "--csv"]);
+    assert!(csv.lines().next().unwrap().ends_with(",unlike,nearest_1,similarity_1"), "{csv}");
+    // Where the features are gone, that is said, and nothing is made up.
+    program.stdout(&["cache", "prune"]);
+    assert!(program.mistake(&["predict", "a", &path, "--nearest", "1"]).contains("the cache has no features"));
+
+    let page = program.json(&["report", "a", "--lang", "ko", "--out", "report.ko.html", "--json"]);
+    let html = defrost::fs::read_to_string(&program.path().join("report.ko.html")).unwrap();
+    assert_eq!(page["bytes"], html.len());
+    assert!(html.contains("<html lang=\"ko\">"));
+    assert!(program.mistake(&["report", "pictures"]).contains("is not a run"));
 }
 
 fn figures_and_drawings_come_out(program: &Program) {

@@ -7,6 +7,7 @@ mod command_line;
 mod doctor;
 mod forms;
 mod runs;
+mod serve;
 
 use std::path::Path;
 use std::process::Output;

@@ -24,7 +24,7 @@ impl TimmNames {
     }
 
     /// timm's name of our layer.
-    fn their_layer(&self, layer: &str) -> Option<String> {
+    fn layer_to_timm(&self, layer: &str) -> Option<String> {
         let named = |list: &[(&str, &'static str)], ours: &str| {
             list.iter().find(|(own, _)| *own == ours).map(|(_, theirs)| *theirs)
         };
@@ -36,7 +36,7 @@ impl TimmNames {
     }
 
     /// Our name of timm's layer.
-    fn our_layer(&self, layer: &str) -> Option<String> {
+    fn layer_from_timm(&self, layer: &str) -> Option<String> {
         let named = |list: &[(&'static str, &str)], theirs: &str| {
             list.iter().find(|(_, foreign)| *foreign == theirs).map(|(own, _)| *own)
         };
@@ -48,15 +48,15 @@ impl TimmNames {
     }
 
     /// timm's name of our tensor.
-    pub(super) fn theirs(&self, ours: &str) -> Option<String> {
+    pub(super) fn to_timm(&self, ours: &str) -> Option<String> {
         let (layer, variable) = ours.rsplit_once('/')?;
-        Some(format!("{}.{}", self.their_layer(layer)?, attribute(variable)?))
+        Some(format!("{}.{}", self.layer_to_timm(layer)?, attribute(variable)?))
     }
 
     /// Our name of timm's tensor.
-    pub(super) fn ours(&self, theirs: &str) -> Option<String> {
+    pub(super) fn ours_of_timm(&self, theirs: &str) -> Option<String> {
         let (layer, attribute) = theirs.rsplit_once('.')?;
-        Some(format!("{}/{}", self.our_layer(layer)?, variable(layer, attribute)?))
+        Some(format!("{}/{}", self.layer_from_timm(layer)?, variable(layer, attribute)?))
     }
 }
 

@@ -37,6 +37,10 @@ pub struct Dataset {
     pub ignored: usize,
     /// How many pictures were left out, as asked for.
     pub excluded: usize,
+    /// How many pictures were given another class, as asked for.
+    pub relabelled: usize,
+    /// How many pictures were added to the training pictures, as asked for.
+    pub added: usize,
     /// The earlier split that was kept.
     pub kept: Option<Kept>,
     /// What a person should know before trusting a figure.
@@ -208,7 +212,7 @@ impl Dataset {
     }
 }
 
-fn write_csv<const N: usize>(
+pub(super) fn write_csv<const N: usize>(
     path: &Path,
     header: [&str; N],
     rows: impl Iterator<Item = [String; N]>,

@@ -6,7 +6,7 @@ use super::earlier::Earlier;
 use super::folder::Role;
 use super::kin::{Kin, kin};
 use super::looks::looks;
-use super::split::{Member, deal, set_aside};
+use super::split::{Content, Member, deal, set_aside};
 use super::stored::Sample;
 use super::{DataError, DataOptions, Dataset, Fold, Validation, Warning};
 use crate::image::PerceptualHash;
@@ -35,11 +35,12 @@ impl DataOptions {
 }
 
 impl Dataset {
-    /// Gives pictures their sides, by `options`; what `earlier` lists keeps its own.
+    /// Gives pictures their sides, by `options`; what `earlier` lists keeps its own, and what is `pinned` isn't drawn.
     pub(super) fn divide(
         &mut self,
         options: &DataOptions,
         earlier: Option<&Earlier>,
+        pinned: impl Fn(&Content) -> Option<Role>,
         progress: Progress<'_>,
     ) -> Result<(), DataError> {
         if let Some(earlier) = earlier {
@@ -56,7 +57,7 @@ impl Dataset {
             self.gather(|sample, side| earlier.side(&sample.content).unwrap_or(side));
         }
         if !has_validation {
-            self.draw(options, earlier, progress)?;
+            self.draw(options, earlier, pinned, progress)?;
         } else if let Validation::Fraction(_) = options.validation {
             self.warnings.push(Warning::FractionUnused);
         }
@@ -68,6 +69,7 @@ impl Dataset {
         &mut self,
         options: &DataOptions,
         earlier: Option<&Earlier>,
+        pinned: impl Fn(&Content) -> Option<Role>,
         progress: Progress<'_>,
     ) -> Result<(), DataError> {
         // Test pictures stay as they are, but what looks like one that an earlier split held back follows it.
@@ -79,8 +81,7 @@ impl Dataset {
         if alike > 0 {
             self.warnings.push(Warning::Alike { pictures: alike });
         }
-        let pinned = |sample: &Sample| earlier.and_then(|earlier| earlier.side(&sample.content));
-        let members = members(&pool, &unit, pinned);
+        let members = members(&pool, &unit, |sample| pinned(&sample.content));
         let mut sides = set_aside(&members, options.validation.fraction(), options.seed).into_iter();
         self.gather(|sample, side| match side {
             Role::Test if !held_back(&sample) => side,

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::columns::Columns;
 use super::folder::Role;
 use super::split::Content;
 use super::{ClassCount, DataError, Dataset};
-use crate::fs;
 
 /// The name of the table in a run's folder.
 const SPLIT: &str = "split.csv";
@@ -42,37 +42,20 @@ impl SplitLine {
     /// # Errors
     /// When it can't be read, lacks the columns `split` and `content`, or a line of it is wrong.
     pub fn read(path: &Path) -> Result<Vec<SplitLine>, DataError> {
-        let bytes = fs::read(path)?;
-        let wrong = |line: usize, expected: &str, got: String| DataError::Table {
-            path: path.to_owned(),
-            line,
-            expected: expected.to_owned(),
-            got,
-        };
-        let mut reader = csv::Reader::from_reader(bytes.as_slice());
-        let header = reader.headers().map_err(|error| wrong(1, "a header", error.to_string()))?.clone();
-        let place = |name: &str| header.iter().position(|field| field == name);
-        let (Some(split), Some(content)) = (place("split"), place("content")) else {
-            let got = header.iter().collect::<Vec<_>>().join(",");
-            return Err(wrong(1, "the columns `split` and `content`, as a run's `split.csv` has them", got));
-        };
-        let [name, class] = ["path", "class"].map(place);
+        let table = Columns::read(path)?;
+        if !table.has("split") || !table.has("content") {
+            return Err(table.lacks("the columns `split` and `content`, as a run's `split.csv` has them"));
+        }
         let mut lines = Vec::new();
-        for record in reader.into_records() {
-            let record = record.map_err(|error| {
-                let line = error.position().map_or(1, |position| position.line() as usize);
-                wrong(line, "a line of the table", error.to_string())
-            })?;
-            let line = record.position().map_or(1, |position| position.line() as usize);
-            let field = |place: usize| record.get(place).unwrap_or_default();
-            let text = |place: Option<usize>| place.map(field).unwrap_or_default().to_owned();
-            let Some(role) = Role::of(field(split)) else {
-                return Err(wrong(line, "the split `train`, `validation` or `test`", format!("`{}`", field(split))));
+        for line in table.lines() {
+            let text = |name: &str| line.get(name).unwrap_or_default().to_owned();
+            let Some(role) = Role::of(&text("split")) else {
+                return Err(line.wrong("the split `train`, `validation` or `test`", format!("`{}`", text("split"))));
             };
-            let Ok(content) = blake3::Hash::from_hex(field(content)) else {
-                return Err(wrong(line, "a content of 64 hexadecimal digits", format!("`{}`", field(content))));
+            let Some(content) = line.content()? else {
+                return Err(line.wrong("a content of 64 hexadecimal digits", "``".to_owned()));
             };
-            lines.push(SplitLine { path: text(name), class: text(class), role, content: *content.as_bytes() });
+            lines.push(SplitLine { path: text("path"), class: text("class"), role, content });
         }
         Ok(lines)
     }
@@ -138,6 +121,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::fs;
 
     fn read(text: &[u8]) -> Result<Earlier, DataError> {
         let folder = tempfile::tempdir().unwrap();

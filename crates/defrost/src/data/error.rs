@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::kind::Kind;
 use super::options::Fold;
 use super::pickle::PickleError;
-use crate::error::shortened;
+use crate::error::{did_you_mean, shortened};
 use crate::fs::FsError;
 use crate::image::ImageError;
 
@@ -296,8 +296,25 @@ pub enum DataError {
     ClassExcluded {
         /// The class.
         class: String,
-        /// The table of pictures to leave out.
+        /// The table of pictures to leave out, or of right classes.
         table: PathBuf,
+    },
+    /// A table gives a picture a class that the data don't have.
+    #[error(
+        "{} line {line}: the data have no class `{class}`; they have {}{}",
+        table.display(),
+        shortened(classes, 8),
+        did_you_mean(class, classes.iter().map(String::as_str))
+    )]
+    NoSuchClass {
+        /// The table.
+        table: PathBuf,
+        /// Its line.
+        line: usize,
+        /// What it names.
+        class: String,
+        /// Those of the data.
+        classes: Vec<String>,
     },
     /// A fold without pictures.
     #[error("fold {fold} has no picture: the data have too few that don't belong together; ask for fewer folds")]

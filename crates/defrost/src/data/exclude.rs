@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::columns::Columns;
 use super::split::Content;
 use super::{DataError, Warning};
-use crate::fs;
 
 /// The pictures to leave out, and which lines have met one.
 #[derive(Debug)]
@@ -27,46 +27,20 @@ impl Exclude {
     /// Reads the table. Where a line has both, both must agree: of two copies only the one at that path is meant, and a file
     /// that has changed since isn't.
     pub(super) fn read(path: &Path) -> Result<Exclude, DataError> {
-        let bytes = fs::read(path)?;
-        let wrong = |line: usize, expected: &str, got: String| DataError::Table {
-            path: path.to_owned(),
-            line,
-            expected: expected.to_owned(),
-            got,
-        };
-        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
-        let header = reader.headers().map_err(|error| wrong(1, "a header", error.to_string()))?.clone();
-        let place = |name: &str| header.iter().position(|field| field == name);
-        let (name, content) = (place("path"), place("content"));
-        if name.is_none() && content.is_none() {
-            let got = header.iter().collect::<Vec<_>>().join(",");
-            return Err(wrong(1, "a column `path` or `content`", got));
+        let table = Columns::read(path)?;
+        if !table.has("path") && !table.has("content") {
+            return Err(table.lacks("a column `path` or `content`"));
         }
         let mut exclude =
             Exclude { path: path.to_owned(), lines: Vec::new(), by_path: BTreeMap::new(), by_content: BTreeMap::new() };
-        for record in reader.into_records() {
-            let record = record.map_err(|error| {
-                let line = error.position().map_or(1, |position| position.line() as usize);
-                wrong(line, "a line of the table", error.to_string())
-            })?;
-            let number = record.position().map_or(1, |position| position.line() as usize);
-            let field =
-                |place: Option<usize>| place.and_then(|place| record.get(place)).filter(|field| !field.is_empty());
-            let content = match field(content) {
-                None => None,
-                Some(hex) => match blake3::Hash::from_hex(hex) {
-                    Ok(content) => Some(*content.as_bytes()),
-                    Err(_) => return Err(wrong(number, "a content of 64 hexadecimal digits", format!("`{hex}`"))),
-                },
-            };
-            let index = exclude.lines.len();
-            match (field(name), content) {
+        for line in table.lines() {
+            let (index, content) = (exclude.lines.len(), line.content()?);
+            match (line.get("path"), content) {
                 (Some(path), _) => exclude.by_path.entry(path.to_owned()).or_default().push(index),
                 (None, Some(content)) => exclude.by_content.entry(content).or_default().push(index),
-                (None, None) => return Err(wrong(number, "a path or a content", "neither".to_owned())),
+                (None, None) => return Err(line.wrong("a path or a content", "neither".to_owned())),
             }
-            exclude.lines.push(Line { number, content, met: false });
+            exclude.lines.push(Line { number: line.number, content, met: false });
         }
         Ok(exclude)
     }
@@ -99,6 +73,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::fs;
 
     fn read(text: &[u8]) -> Result<Exclude, DataError> {
         let folder = tempfile::tempdir().unwrap();

@@ -17,6 +17,7 @@
 
 mod archive;
 mod cifar;
+mod columns;
 mod dataset;
 mod divide;
 mod earlier;
@@ -36,6 +37,7 @@ mod parquet;
 #[path = "no_parquet.rs"]
 mod parquet;
 mod pickle;
+mod relabel;
 mod sample;
 mod split;
 mod stored;
@@ -61,6 +63,7 @@ pub use looks::{LOOKS_FILE, looks};
 pub use options::{DEFAULT_FRACTION, DataOptions, Fold, Labels, LimitPerClass, NoFold, Validation};
 pub use order::{Shuffle, epoch_order};
 pub use pickle::PickleError;
+pub use relabel::{Mark, read_marks, write_marks};
 pub use sample::{DRAWN_CLASSES, Drawing, draw, drawn};
 pub use stored::{Sample, Skipped};
 pub use warning::Warning;
@@ -69,6 +72,8 @@ use earlier::Earlier;
 use exclude::Exclude;
 use folder::Listing;
 use form::Found;
+use relabel::Relabel;
+use split::Content;
 use stored::Candidate;
 use tree::{Folder, Tree};
 
@@ -97,6 +102,7 @@ pub fn open_watched(path: &Path, options: &DataOptions, progress: Progress<'_>) 
     options.require_one_rule()?;
     let earlier = options.split.as_deref().map(Earlier::read).transpose()?;
     let mut exclude = options.exclude.as_deref().map(Exclude::read).transpose()?;
+    let mut relabel = options.relabel.as_deref().map(Relabel::read).transpose()?;
     let found = Found::at(path, options.labels)?;
     let (name, kind) = (found.name.clone(), found.kind);
     let validation_tree = options.validation_dir.as_deref().map(Tree::open).transpose()?;
@@ -116,13 +122,24 @@ pub fn open_watched(path: &Path, options: &DataOptions, progress: Progress<'_>) 
         listing.warnings.push(Warning::TestIsValidation);
     }
     let mut dataset = read((name, path, kind), listing, options.strict, options.as_found, exclude.as_mut())?;
+    if let Some(relabel) = &mut relabel {
+        relabel.apply(&mut dataset, exclude.as_mut())?;
+        require_all(&dataset.skipped, options.strict)?;
+    }
     if let (Some(exclude), Some(table)) = (exclude, &options.exclude) {
         dataset.warnings.extend(exclude.unmet());
         if dataset.excluded > 0 && !options.as_found {
             dataset.require_training(table)?;
         }
     }
-    dataset.divide(options, earlier.as_ref(), progress)?;
+    if let Some(table) = &options.relabel {
+        dataset.require_training(table)?;
+    }
+    let pinned = |content: &Content| {
+        let of_earlier = earlier.as_ref().and_then(|earlier| earlier.side(content));
+        of_earlier.or_else(|| relabel.as_ref()?.side(content))
+    };
+    dataset.divide(options, earlier.as_ref(), pinned, progress)?;
     dataset.limit(options.limit_per_class);
     dataset.warn_of_copies();
     Ok(dataset)
@@ -220,10 +237,31 @@ fn read(
     let train = side(train, !as_found)?;
     let validation = side(validation.unwrap_or_default(), !as_found)?;
     let test = side(test, false)?;
-    if let Some(first) = skipped.first().filter(|_| strict) {
-        return Err(DataError::Strict { count: skipped.len(), first: first.to_string() });
-    }
+    require_all(&skipped, strict)?;
     let path = path.to_owned();
-    let kept = None;
-    Ok(Dataset { name, path, kind, classes, train, validation, test, skipped, ignored, excluded, kept, warnings })
+    let (kept, relabelled, added) = (None, 0, 0);
+    Ok(Dataset {
+        name,
+        path,
+        kind,
+        classes,
+        train,
+        validation,
+        test,
+        skipped,
+        ignored,
+        excluded,
+        relabelled,
+        added,
+        kept,
+        warnings,
+    })
+}
+
+/// A strict run leaves no picture out.
+fn require_all(skipped: &[Skipped], strict: bool) -> Result<(), DataError> {
+    match skipped.first().filter(|_| strict) {
+        Some(first) => Err(DataError::Strict { count: skipped.len(), first: first.to_string() }),
+        None => Ok(()),
+    }
 }

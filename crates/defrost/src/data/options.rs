@@ -33,6 +33,10 @@ pub struct DataOptions {
     /// A table of pictures to leave out: a CSV file with the columns `path`, `content` or both.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exclude: Option<PathBuf>,
+    /// A table of right classes, such as the `relabel.csv` that `defrost serve` leaves in a run: a CSV file with the column `class`
+    /// and `path`, `content` or both.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relabel: Option<PathBuf>,
     /// Which of CIFAR-100's two labels.
     #[serde(skip_serializing_if = "Labels::is_fine")]
     pub labels: Labels,

@@ -83,6 +83,15 @@ pub enum Warning {
         /// Its sides.
         sides: [&'static str; 2],
     },
+    /// Lines of a table of right classes whose pictures are neither among the data nor beside the table.
+    NothingToRelabel {
+        /// The table.
+        table: PathBuf,
+        /// How many.
+        lines: usize,
+        /// The first one.
+        first: usize,
+    },
     /// Lines of an exclude table that no picture answers to.
     NothingToExclude {
         /// The table.
@@ -114,6 +123,13 @@ impl fmt::Display for Warning {
                 f,
                 "{groups} group{} with pictures on two sides, such as `{example}` in {first} and {second}: the {second} figures flatter",
                 if *groups == 1 { "" } else { "s" }
+            ),
+            Warning::NothingToRelabel { table, lines, first } => write!(
+                f,
+                "{lines} line{} of {} name{} a picture that is neither among these data nor beside the table, the first in line {first}",
+                if *lines == 1 { "" } else { "s" },
+                table.display(),
+                if *lines == 1 { "s" } else { "" },
             ),
             Warning::NothingToExclude { table, lines, first } => write!(
                 f,

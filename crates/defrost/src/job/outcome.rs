@@ -31,6 +31,12 @@ pub struct Outcome {
     /// Pictures that were left out as asked for.
     #[serde(default)]
     pub excluded: usize,
+    /// Pictures that were given another class as asked for.
+    #[serde(default)]
+    pub relabelled: usize,
+    /// Training pictures that were added as asked for.
+    #[serde(default)]
+    pub added: usize,
     /// Views of a training picture.
     pub views: u32,
     /// Of the final classifier.
@@ -157,6 +163,8 @@ impl Outcome {
                 - trained.train_samples
                 - trained.validation.len(),
             excluded: job.data.excluded,
+            relabelled: job.data.relabelled,
+            added: job.data.added,
             views: job.views,
             val_accuracy: validation.accuracy(),
             val_accuracy_interval: validation.accuracy_interval(),

@@ -73,6 +73,8 @@ pub(super) fn page(
         views: outcome.views,
         seconds: outcome.seconds,
         validation: &validation,
+        calibration: artefact.calibration.as_ref(),
+        origin: artefact.origin.as_ref(),
         test: outcome.test_accuracy.zip(outcome.test_accuracy_interval),
         history: &history,
         stages: stages(path, outcome, &recipe, &model)?,

@@ -84,6 +84,8 @@ pub struct Data {
     pub fold: Option<Fold>,
     /// A table of pictures to leave out: the columns `path`, `content` or both.
     pub exclude: Option<PathBuf>,
+    /// A table of right classes, such as a run's `relabel.csv`: the columns `class` and `path`, `content` or both.
+    pub relabel: Option<PathBuf>,
     /// Which of CIFAR-100's two labels: `"fine"` (100 classes) or `"coarse"` (20).
     #[serde(skip_serializing_if = "Labels::is_fine")]
     pub labels: Labels,
@@ -104,6 +106,7 @@ impl Data {
             split: self.split.clone(),
             fold: self.fold,
             exclude: self.exclude.clone(),
+            relabel: self.relabel.clone(),
             labels: self.labels,
             limit_per_class: self.limit,
             seed,

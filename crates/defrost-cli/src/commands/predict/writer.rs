@@ -14,6 +14,8 @@ enum Form {
     Csv {
         /// Classes that a row lists.
         shown: usize,
+        /// Training pictures that it names.
+        nearest: usize,
     },
     Json {
         /// Whether a line was written already.
@@ -40,7 +42,7 @@ impl<'a> Writer<'a> {
         let form = if terminal.wants_json() {
             Form::Json { begun: false }
         } else if args.csv {
-            Form::Csv { shown: args.top_k.min(classes.len()) }
+            Form::Csv { shown: args.top_k.min(classes.len()), nearest: args.nearest.unwrap_or(0) }
         } else {
             Form::Table {
                 path: widest(&mut pictures.iter().map(|path| cells_wide(&path.display().to_string()))),
@@ -55,10 +57,12 @@ impl<'a> Writer<'a> {
     pub(super) fn begin(&mut self, run: &str) -> Result<(), Failure> {
         match &self.form {
             Form::Table { .. } => Ok(()),
-            Form::Csv { shown } => {
+            Form::Csv { shown, nearest } => {
                 let mut heading = ["path", "class", "probability", "error"].map(str::to_owned).to_vec();
                 heading.extend((1..=*shown).flat_map(|rank| [format!("class_{rank}"), format!("probability_{rank}")]));
                 heading.push("unlike".to_owned());
+                heading
+                    .extend((1..=*nearest).flat_map(|rank| [format!("nearest_{rank}"), format!("similarity_{rank}")]));
                 self.data(&csv_lines(&[heading])?)
             }
             Form::Json { .. } => {
@@ -77,7 +81,9 @@ impl<'a> Writer<'a> {
                 let rows = lines.iter().map(|line| row(line, (*path, *class), self.terminal));
                 rows.collect::<String>().into_bytes()
             }
-            Form::Csv { shown } => csv_lines(&lines.iter().map(|line| record(line, *shown)).collect::<Vec<_>>())?,
+            Form::Csv { shown, nearest } => {
+                csv_lines(&lines.iter().map(|line| record(line, *shown, *nearest)).collect::<Vec<_>>())?
+            }
             Form::Json { begun } => {
                 let mut text = Vec::new();
                 for line in lines {
@@ -123,11 +129,15 @@ fn row(line: &Line, (path, class): (usize, usize), terminal: &Terminal) -> Strin
     } else if line.class.is_none() {
         text = format!("{text}  {}", words.unsure());
     }
-    format!("{}\n", text.trim_end())
+    let mut text = format!("{}\n", text.trim_end());
+    for near in line.nearest.iter().flatten() {
+        text.push_str(&format!("  {}\n", words.near(&near.class, &near.path, near.similarity)));
+    }
+    text
 }
 
-/// `path`, `class`, `probability`, `error`, then `class_1`, `probability_1`, …, `unlike`.
-fn record(line: &Line, shown: usize) -> Vec<String> {
+/// `path`, `class`, `probability`, `error`, then `class_1`, `probability_1`, …, `unlike`, and `nearest_1`, `similarity_1`, ….
+fn record(line: &Line, shown: usize, nearest: usize) -> Vec<String> {
     let probability = line.probability.map(|probability| probability.to_string());
     let fixed = [Some(&line.path), line.class.as_ref(), probability.as_ref(), line.error.as_ref()];
     let mut record: Vec<String> = fixed.into_iter().map(|cell| cell.cloned().unwrap_or_default()).collect();
@@ -135,6 +145,9 @@ fn record(line: &Line, shown: usize) -> Vec<String> {
     record.extend(line.top.iter().flat_map(|top| [top.class.clone(), top.probability.to_string()]));
     record.resize(fields, String::new());
     record.push(line.unlike.map(|unlike| unlike.to_string()).unwrap_or_default());
+    let fields = record.len() + 2 * nearest;
+    record.extend(line.nearest.iter().flatten().flat_map(|near| [near.path.clone(), near.similarity.to_string()]));
+    record.resize(fields, String::new());
     record
 }
 

@@ -24,6 +24,8 @@ struct Health {
 struct Model {
     version: u32,
     run: String,
+    /// What it was trained on, as its recipe names it.
+    data: Option<String>,
     #[serde(flatten)]
     classifier: Classifier,
     limits: Limits,
@@ -68,10 +70,16 @@ pub(super) async fn model(State(app): State<Arc<App>>) -> impl IntoResponse {
     Json(Model {
         version: 1,
         run: app.run.display().to_string(),
+        data: data(&app),
         classifier: Classifier { backbone, input_size, classes, weights_hash },
         limits: Limits { max_bytes: limits.max_bytes, max_pixels: limits.max_pixels },
         figures: figures(&app),
     })
+}
+
+fn data(app: &App) -> Option<String> {
+    let recipe = super::super::recipe::read(&app.run.join(run::RECIPE)).ok()?;
+    recipe.data.path.map(|path| path.display().to_string())
 }
 
 fn figures(app: &App) -> Option<Figures> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
+use axum::body::Bytes;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::StatusCode;
@@ -16,6 +17,8 @@ use super::app::App;
 use super::refusal::Refusal;
 use super::upload::{self, Upload};
 use crate::terminal::Versioned;
+
+const READABLE: &str = "send a whole JPEG, PNG, WebP, GIF, BMP or TIFF within the limits";
 
 /// The query of a request.
 #[derive(Debug, Deserialize)]
@@ -56,10 +59,20 @@ pub(super) async fn predict(
             1 => reason.clone(),
             count => format!("none of the {count} pictures can be read; of the first: {reason}"),
         };
-        return Err(Refusal::new(*status, error, "send a whole JPEG, PNG, WebP, GIF, BMP or TIFF within the limits"));
+        return Err(Refusal::new(*status, error, READABLE));
     }
     let report = Report { run: app.run.display().to_string(), predictions: lines };
     Ok(Json(Versioned::new(&report)).into_response())
+}
+
+/// The most probable class of one picture.
+pub(super) async fn class_of(app: &App, bytes: Bytes) -> Result<String, Refusal> {
+    let limits = app.limits.pictures;
+    let task = move |predictor: &Predictor| {
+        let picture = image::decode(&bytes, &limits).map_err(|error| unreadable(&error))?;
+        Ok(predictor.predict(&picture).best().class.to_owned())
+    };
+    app.queue.run(vec![task]).await?.pop().ok_or_else(Refusal::lost)?
 }
 
 /// Decodes and predicts on all cores; of a picture that can't be read, the status that tells why.
@@ -73,6 +86,11 @@ async fn see(app: &App, uploads: Vec<Upload>, asked: Asked) -> Result<Vec<(Line,
         }
     });
     app.queue.run(tasks.collect()).await
+}
+
+/// Why a request's only picture can't be read.
+pub(super) fn unreadable(error: &ImageError) -> Refusal {
+    Refusal::new(status(error), error.to_string(), READABLE)
 }
 
 fn status(error: &ImageError) -> StatusCode {

@@ -21,11 +21,6 @@ impl Guard {
         Guard { token: token.map(|token| blake3::hash(token.as_bytes())) }
     }
 
-    /// Whether a token is asked for.
-    pub(super) fn wants_token(&self) -> bool {
-        self.token.is_some()
-    }
-
     /// Checks the head of a request.
     ///
     /// # Errors

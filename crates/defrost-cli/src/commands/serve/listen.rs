@@ -57,8 +57,8 @@ pub(super) async fn serve(listener: TcpListener, router: Router, limits: Limits,
         });
     }
     drop(listener);
-    // A request has this long to be answered; who is silent after that is left.
-    let _ = tokio::time::timeout(limits.timeout, graceful.shutdown()).await;
+    // A request has this long to arrive and to be answered; who is silent after that is left.
+    let _ = tokio::time::timeout(2 * limits.timeout, graceful.shutdown()).await;
 }
 
 /// Whether only this connection is lost.

@@ -31,11 +31,17 @@ pub(super) struct Queue {
     jobs: mpsc::Sender<Job>,
     metrics: Arc<Metrics>,
     pace: Arc<Pace>,
+    timeout: Duration,
 }
 
 impl Queue {
-    /// Starts the workers; they end when the queue is dropped.
-    pub(super) fn start(predictor: &Arc<Predictor>, capacity: usize, metrics: &Arc<Metrics>) -> Queue {
+    /// Starts the workers; they end when the queue is dropped. Nobody waits longer than `timeout`.
+    pub(super) fn start(
+        predictor: &Arc<Predictor>,
+        capacity: usize,
+        timeout: Duration,
+        metrics: &Arc<Metrics>,
+    ) -> Queue {
         let (jobs, receiver) = mpsc::channel(capacity);
         let (receiver, pace) = (Arc::new(Mutex::new(receiver)), Arc::new(Pace::default()));
         for _ in 0..BATCHES {
@@ -47,7 +53,7 @@ impl Queue {
             };
             std::thread::spawn(move || worker.work());
         }
-        Queue { jobs, metrics: Arc::clone(metrics), pace }
+        Queue { jobs, metrics: Arc::clone(metrics), pace, timeout }
     }
 
     /// Does `tasks` on all cores; the results in their order.
@@ -75,11 +81,17 @@ impl Queue {
             }));
             answers.push(receiver);
         }
-        let mut done = Vec::with_capacity(answers.len());
-        for answer in answers {
-            done.push(answer.await.map_err(|_| Refusal::lost())?);
-        }
-        Ok(done)
+        let all = async {
+            let mut done = Vec::with_capacity(answers.len());
+            for answer in answers {
+                done.push(answer.await.map_err(|_| Refusal::lost())?);
+            }
+            Ok(done)
+        };
+        tokio::time::timeout(self.timeout, all).await.unwrap_or_else(|_| {
+            let seconds = self.timeout.as_secs_f64();
+            Err(Refusal::busy(format!("there was no answer within {seconds} s"), self.retry_after()))
+        })
     }
 
     /// Seconds until what waits now is done, at the pace of the last batches.

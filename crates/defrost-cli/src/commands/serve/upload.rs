@@ -22,8 +22,15 @@ pub(super) struct Upload {
 /// Reads the pictures of a request. `name` is that of a body that is a picture.
 ///
 /// # Errors
-/// When the body is neither a picture nor a form with files, holds none or too many, or is too large.
+/// When the body is neither a picture nor a form with files, holds none or too many, is too large or too slow.
 pub(super) async fn read(request: Request, name: Option<String>, app: &App) -> Result<Vec<Upload>, Refusal> {
+    tokio::time::timeout(app.limits.timeout, arrive(request, name, app)).await.unwrap_or_else(|_| {
+        let error = format!("the request has not arrived within {} s", app.limits.timeout.as_secs_f64());
+        Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, error, "send fewer or smaller pictures at once"))
+    })
+}
+
+async fn arrive(request: Request, name: Option<String>, app: &App) -> Result<Vec<Upload>, Refusal> {
     let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match kind.as_str() {
@@ -71,10 +78,15 @@ fn unsupported(error: String) -> Refusal {
 /// A body that can't be read, because of its length or its form.
 fn unreadable(status: StatusCode, reason: &str, app: &App) -> Refusal {
     if status == StatusCode::PAYLOAD_TOO_LARGE {
-        let error = format!("the request has more than {} bytes", app.limits.pictures.max_bytes);
-        let hint = "send a smaller picture, or fewer; the server's `--max-bytes` is the limit";
-        return Refusal::new(status, error, hint);
+        return too_large(app);
     }
     let hint = "send the body whole, with the length and the boundary that its head announces";
     Refusal::new(status, format!("the request can't be read: {reason}"), hint)
+}
+
+/// That the body is larger than a body may be.
+pub(super) fn too_large(app: &App) -> Refusal {
+    let error = format!("the request has more than {} bytes", app.limits.pictures.max_bytes);
+    let hint = "send a smaller picture, or fewer; the server's `--max-bytes` is the limit";
+    Refusal::new(StatusCode::PAYLOAD_TOO_LARGE, error, hint)
 }

@@ -55,6 +55,7 @@ fn change(
     field!("`--split`", args.split, path => data.split = Some(path.clone()));
     field!("`--fold`", args.fold, fold => data.fold = Some(*fold));
     field!("`--exclude`", args.exclude, path => data.exclude = Some(path.clone()));
+    field!("`--relabel`", args.relabel, path => data.relabel = Some(path.clone()));
     field!("`--classes`", args.classes, classes => data.classes = classes.clone());
     field!("`--backbone`", args.backbone, id => backbone = id.clone());
     field!("`--weights`", args.weights, path => weights = match path.to_str() {
@@ -99,7 +100,7 @@ mod tests {
     fn a_flag_is_a_field() {
         let flags = "defrost train photos --batch-size 16 --epochs 2,3 --seed 7 --classes a,b --weights none --augment none \
                      --learning-rate 0.01 --input-size 96 --precision bf16 --backbone efficientnet_b0 --val other \
-                     --split runs/a --fold 2/5 --exclude bad.csv";
+                     --split runs/a --fold 2/5 --exclude bad.csv --relabel right.csv";
         let mut by_set = Recipe::default();
         for (key, value) in [
             ("data.path", "photos"),
@@ -107,6 +108,7 @@ mod tests {
             ("data.split", "runs/a"),
             ("data.fold", "2/5"),
             ("data.exclude", "bad.csv"),
+            ("data.relabel", "right.csv"),
             ("batch_size", "16"),
             ("stages.0.epochs", "2"),
             ("stages.1.epochs", "3"),

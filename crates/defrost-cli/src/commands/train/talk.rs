@@ -62,6 +62,9 @@ fn pictures(job: &Job, dir: &RunDir, terminal: &Terminal) -> String {
     if job.data.excluded > 0 {
         line.push_str(&words.excluded(job.data.excluded));
     }
+    if job.data.relabelled + job.data.added > 0 {
+        line.push_str(&words.relabelled(job.data.relabelled, job.data.added));
+    }
     if !job.data.skipped.is_empty() {
         line.push_str(&words.unreadable_listed(job.data.skipped.len(), &short(&dir.join(run::SKIPPED))));
     }
