@@ -148,7 +148,7 @@ impl Backbone {
 
     /// timm's name of one of the graph's tensors; `None` for those of input normalization, which timm keeps outside.
     pub fn timm_name(&self, ours: &str) -> Option<String> {
-        self.timm.names.theirs(ours)
+        self.timm.names.to_timm(ours)
     }
 
     /// Our name of a foreign checkpoint's tensor: `_blocks.1._bn0.weight` → `block2a_expand_bn/gamma`.
