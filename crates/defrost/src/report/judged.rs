@@ -6,7 +6,7 @@ use super::axis::Axis;
 use super::lang::Lang;
 use super::plot::{Area, Key, Legend, Marker, Panel, open};
 use super::text::{self, Anchor, Style};
-use crate::calibrate::Reliability;
+use crate::calibrate::{Bin, Reliability};
 use crate::metrics::ConfusionMatrix;
 
 /// Vermilion and blue of Okabe and Ito's colours, told apart by every kind of colour vision.
@@ -23,6 +23,9 @@ const MATRIX: f32 = 560.0;
 const CELL: (f32, f32) = (9.0, 72.0);
 /// Cells that are smaller have no counts, and their rows and columns no names.
 const READABLE: f32 = 18.0;
+/// Radius of a bin's marker: this for no pictures, and as much more for all.
+const SMALLEST: f32 = 2.5;
+const LARGEST: f32 = 7.0;
 /// Names are drawn up to this width.
 const WIDEST_NAME: f32 = 180.0;
 
@@ -79,8 +82,8 @@ fn style(size: f32, anchor: Anchor, upright: bool) -> Style {
     Style { size, fill: INK, anchor, upright }
 }
 
-/// Accuracy by confidence, a point for each bin that has pictures: on the diagonal a classifier is as sure as it is right, below it
-/// is surer. 640 pixels wide.
+/// Accuracy by confidence, a point for each bin that has pictures, larger for more of them: on the diagonal a classifier is as sure as
+/// it is right, below it is surer. 640 pixels wide.
 pub fn reliability(before: &Reliability, after: &Reliability, lang: Lang) -> String {
     let words = lang.judged();
     let mut legend = vec![(Key::Boundary, words.as_sure_as_right.to_owned())];
@@ -107,10 +110,15 @@ pub fn reliability(before: &Reliability, after: &Reliability, lang: Lang) -> Str
     );
     let mut drawn = false;
     for (of, colour, marker, _) in lines {
-        let filled: Vec<(f64, f64)> =
-            of.bins.iter().filter(|bin| bin.pictures > 0).map(|bin| (bin.confidence, bin.accuracy)).collect();
+        let filled: Vec<Bin> = of.bins.iter().filter(|bin| bin.pictures > 0).copied().collect();
         drawn |= !filled.is_empty();
-        panel.line(&mut svg, filled.into_iter(), colour, Some(marker));
+        panel.line(&mut svg, filled.iter().map(|bin| (bin.confidence, bin.accuracy)), colour, None);
+        let all: u64 = filled.iter().map(|bin| bin.pictures).sum();
+        for bin in filled {
+            // A bin of few pictures says little: its marker is small, its area in the pictures' share.
+            let radius = SMALLEST + LARGEST * (bin.pictures as f32 / all as f32).sqrt();
+            marker.draw(&mut svg, panel.x.at(bin.confidence), panel.y.at(bin.accuracy), radius, colour);
+        }
     }
     if !drawn {
         panel.note(&mut svg, lang.figure().no_data);
