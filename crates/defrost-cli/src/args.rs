@@ -44,6 +44,7 @@ pub(crate) enum Command {
     Train(Box<Train>),
     Predict(Predict),
     Evaluate(Evaluate),
+    Compare(Compare),
     Serve(Serve),
     Export(Export),
     Advise(Advise),
@@ -164,9 +165,12 @@ pub(crate) struct Train {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   defrost predict my.jpg
-  defrost predict runs/photos-1 holiday/ --top-k 3 --csv > holiday.csv")]
+  defrost predict runs/photos-1 holiday/ --top-k 3 --csv > holiday.csv
+  defrost predict my.jpg --explain why --nearest 3
+  find . -name '*.jpg' | defrost predict runs/photos-1 - --json")]
 pub(crate) struct Predict {
-    /// A run (left out: the latest in runs/), then pictures and folders of pictures
+    /// A run or a classifier in one file (left out: the latest in runs/), then pictures, folders of pictures and patterns such as
+    /// 'photos/*.jpg'; - reads paths from stdin, one a line
     #[arg(required = true, value_name = "RUN|FILE|DIR")]
     pub(crate) paths: Vec<PathBuf>,
     /// List the K most probable classes
@@ -175,6 +179,15 @@ pub(crate) struct Predict {
     /// Name no class that is less probable than this
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = parse_share, hide_default_value = true)]
     pub(crate) min_probability: f32,
+    /// Name no class for pictures that are unlike all training pictures
+    #[arg(long)]
+    pub(crate) reject_unlike: bool,
+    /// Draw what each answer rests on over its picture, as PNG in this folder
+    #[arg(long, value_name = "DIR")]
+    pub(crate) explain: Option<PathBuf>,
+    /// Name the K training pictures that are most like each picture, from the cached features
+    #[arg(long, value_name = "K", value_parser = parse_count)]
+    pub(crate) nearest: Option<usize>,
     /// Print CSV on stdout
     #[arg(long, conflicts_with = "json")]
     pub(crate) csv: bool,
@@ -184,11 +197,29 @@ pub(crate) struct Predict {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   defrost evaluate photos/test
-  defrost evaluate runs/photos-1 photos/test --json")]
+  defrost evaluate runs/photos-1 photos/test --json
+  defrost evaluate photos/test --out figures")]
 pub(crate) struct Evaluate {
     /// A run (left out: the latest in runs/), then the pictures: a folder for each class
     #[arg(required = true, num_args = 1..=2, value_name = "RUN|DATA")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Draw the confusion matrix and the reliability into this folder, as SVG and PNG
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Compare two classifiers on the same pictures: which is better, how surely, and where they differ
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  defrost compare runs/photos-1 runs/photos-2
+  defrost compare runs/photos-1 runs/photos-2 photos/test --json")]
+pub(crate) struct Compare {
+    /// A run, or a classifier in one file
+    pub(crate) a: PathBuf,
+    /// Another
+    pub(crate) b: PathBuf,
+    /// Labelled pictures [default: those that both runs validated on, from their predictions.csv]
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// Answer over HTTP what is on pictures, with a page to drop them on; wrong answers can be marked there
@@ -223,18 +254,20 @@ pub(crate) struct Serve {
     pub(crate) threads: Option<usize>,
 }
 
-/// Write a classifier as a file for other programs
+/// Write a classifier as a file for other programs: ONNX, Keras, PyTorch
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  defrost export --out flowers.onnx
-  defrost export runs/photos-1 --out flowers.onnx --preprocess --batch 1")]
+  defrost export --out flowers.onnx --preprocess
+  defrost export runs/photos-1 --out flowers.keras
+  defrost export runs/photos-1 --out flowers.defrost && defrost predict flowers.defrost my.jpg")]
 pub(crate) struct Export {
-    /// A run [default: the latest in runs/]
+    /// A run, or a classifier in one file [default: the latest in runs/]
     pub(crate) run: Option<PathBuf>,
-    /// The file
+    /// The file; its ending says how it is written: .onnx, .keras, .weights.h5, .safetensors (timm's names), .defrost or .md (the
+    /// model card)
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
-    /// How it is written: onnx [default: by FILE's ending]
+    /// onnx, keras, keras-weights, safetensors, defrost or card, where the ending doesn't say
     #[arg(long, value_name = "NAME")]
     pub(crate) format: Option<Format>,
     /// onnx: take RGB 0–255 as decoded and resized, channels last, and bring it to what the network expects

@@ -5,6 +5,7 @@ mod augment;
 mod backbones;
 mod bench;
 mod cache;
+mod compare;
 mod doctor;
 mod embed;
 mod evaluate;
@@ -39,6 +40,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<(), Failure> 
         Command::Train(args) => train::run(&args, terminal),
         Command::Predict(args) => predict::run(&args, terminal),
         Command::Evaluate(args) => evaluate::run(&args, terminal),
+        Command::Compare(args) => compare::run(&args, terminal),
         Command::Serve(args) => serve::run(&args, terminal),
         Command::Export(args) => export::run(&args, terminal),
         Command::Advise(args) => advise::run(&args, terminal),

@@ -7,9 +7,12 @@ use crate::terminal::Terminal;
 
 static CANCEL: AtomicBool = AtomicBool::new(false);
 
+/// Whether Ctrl-C is listened for: a command that works twice asks twice.
+static LISTENING: AtomicBool = AtomicBool::new(false);
+
 /// From now on Ctrl-C (and SIGTERM) sets the flag that is returned.
 pub(crate) fn listen(terminal: &Terminal) -> Result<&'static AtomicBool, Failure> {
-    listen_and(terminal, || {})
+    if LISTENING.swap(true, Ordering::SeqCst) { Ok(&CANCEL) } else { listen_and(terminal, || {}) }
 }
 
 /// As [`listen`], and calls `stop`.

@@ -199,12 +199,12 @@ pub(crate) fn columns(rows: &[Vec<String>]) -> String {
 }
 
 /// A text with spaces up to a width.
-fn padded(text: &str, width: usize) -> String {
+pub(crate) fn padded(text: &str, width: usize) -> String {
     text.to_owned() + &" ".repeat(width.saturating_sub(cells_wide(text)))
 }
 
 /// Cells that a terminal gives to a text: Hangul takes two a syllable.
-fn cells_wide(text: &str) -> usize {
+pub(crate) fn cells_wide(text: &str) -> usize {
     text.chars().map(|character| if ('가'..='힣').contains(&character) { 2 } else { 1 }).sum()
 }
 

@@ -25,6 +25,7 @@ pub mod augment;
 pub mod calibrate;
 pub mod data;
 pub mod exec;
+pub mod familiar;
 pub mod freeze;
 pub mod loss;
 pub mod metrics;
@@ -47,6 +48,7 @@ pub mod explain;
 pub mod predict;
 
 pub mod advise;
+pub mod compare;
 pub mod doctor;
 
 pub mod export;

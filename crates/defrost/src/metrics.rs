@@ -40,6 +40,15 @@ pub fn wilson_interval(successes: u64, samples: u64) -> (f64, f64) {
     (low, high)
 }
 
+/// How many logits come before that of class `truth`, from the largest down; equals come in the order of the classes.
+///
+/// # Panics
+/// When there is no such class.
+pub fn rank(logits: &[f32], truth: usize) -> usize {
+    let own = logits[truth];
+    logits.iter().enumerate().filter(|&(class, logit)| *logit > own || (*logit == own && class < truth)).count()
+}
+
 /// How often each class was predicted as each class.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfusionMatrix {
@@ -58,6 +67,17 @@ pub struct ClassMetrics {
     pub f1: f64,
     /// The samples of this class.
     pub support: u64,
+}
+
+/// Means over the classes, each counting the same however many samples it has.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct MacroAverage {
+    /// Mean precision.
+    pub precision: f64,
+    /// Mean recall.
+    pub recall: f64,
+    /// Mean F1.
+    pub f1: f64,
 }
 
 impl ConfusionMatrix {
@@ -126,6 +146,33 @@ impl ConfusionMatrix {
         };
         (0..self.classes).map(metrics).collect()
     }
+
+    /// Means over the classes that have a sample or were predicted, as scikit-learn takes them; 0 without samples.
+    pub fn macro_average(&self) -> MacroAverage {
+        let predicted = |class: usize| (0..self.classes).any(|truth| self.count(truth, class) > 0);
+        let classes: Vec<ClassMetrics> = self
+            .per_class()
+            .into_iter()
+            .enumerate()
+            .filter_map(|(class, metrics)| (metrics.support > 0 || predicted(class)).then_some(metrics))
+            .collect();
+        MacroAverage {
+            precision: mean(classes.iter().map(|class| class.precision)),
+            recall: mean(classes.iter().map(|class| class.recall)),
+            f1: mean(classes.iter().map(|class| class.f1)),
+        }
+    }
+
+    /// The mean recall of the classes that have samples; 0 without samples.
+    pub fn balanced_accuracy(&self) -> f64 {
+        mean(self.per_class().into_iter().filter(|class| class.support > 0).map(|class| class.recall))
+    }
+}
+
+/// 0 of nothing.
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0), |(sum, count), value| (sum + value, count + 1));
+    if count == 0 { 0.0 } else { sum / f64::from(count) }
 }
 
 fn share(part: u64, whole: u64) -> f64 {
@@ -169,6 +216,18 @@ mod tests {
         let got = matrix.per_class().into_iter().map(|class| (class.precision, class.recall, class.f1, class.support));
         assert_eq!(got.collect::<Vec<_>>(), expected);
         assert_eq!(ConfusionMatrix::new(2).accuracy(), 0.0);
+        // The third class has neither samples nor right predictions, but one prediction: it counts in the mean over classes, and
+        // not in the balanced accuracy.
+        let average = matrix.macro_average();
+        assert_eq!((average.precision, average.recall), (0.6 / 3.0, 0.25));
+        assert_eq!(matrix.balanced_accuracy(), 0.375);
+        assert_eq!(ConfusionMatrix::new(2).balanced_accuracy(), 0.0);
+        assert_eq!(ConfusionMatrix::new(2).macro_average().f1, 0.0);
+    }
+
+    #[test]
+    fn ranks_count_what_comes_before() {
+        assert_eq!([0, 1, 2, 3].map(|truth| rank(&[0.1, 0.5, 0.1, 0.3], truth)), [2, 0, 3, 1]);
     }
 
     proptest! {

@@ -31,6 +31,8 @@ pub struct Prediction<'a> {
     pub logits: Vec<f32>,
     /// The backbone's features, averaged over the picture.
     pub pooled: Vec<f32>,
+    /// Whether it is unlike all pictures that the classifier has learned from; `None` where the classifier can't tell.
+    pub unlike: Option<bool>,
 }
 
 /// A class with its probability.
@@ -101,7 +103,8 @@ impl Predictor {
         let Answer { pooled, logits } = answer;
         let mut probabilities = vec![0.0; logits.len()];
         calibrate::probabilities(&logits, self.artefact.temperature(), &mut probabilities);
-        Prediction { classes: self.classes(), probabilities, logits, pooled }
+        let unlike = self.artefact.familiar.as_ref().map(|familiar| familiar.is_unlike(&pooled));
+        Prediction { classes: self.classes(), probabilities, logits, pooled, unlike }
     }
 }
 

@@ -20,6 +20,8 @@ pub const SKIPPED: &str = "skipped.csv";
 pub const CHECKPOINTS: &str = "checkpoints";
 /// The classifier.
 pub const MODEL: &str = "model";
+/// In the classifier's folder: what it is, for people.
+pub const CARD: &str = "README.md";
 /// Validation pictures with the classifier's answers.
 pub const PREDICTIONS: &str = "predictions.csv";
 /// The hashes that prove what stayed frozen.

@@ -69,14 +69,15 @@ impl Tensor {
     pub fn permuted(&self, axes: &[usize]) -> Tensor {
         let shape: Vec<usize> = axes.iter().map(|&axis| self.shape[axis]).collect();
         let strides: Vec<usize> = axes.iter().map(|&axis| self.shape[axis + 1..].iter().product()).collect();
-        let mut position = vec![0; shape.len()];
+        let Some((&last, outer)) = shape.split_last() else { return self.clone() };
+        let mut position = vec![0; outer.len()];
         let mut data = Vec::with_capacity(self.data.len());
-        for _ in 0..self.data.len() {
-            let index: usize = position.iter().zip(&strides).map(|(p, s)| p * s).sum();
-            data.push(self.data[index]);
-            for axis in (0..shape.len()).rev() {
+        while data.len() < self.data.len() {
+            let from: usize = position.iter().zip(&strides).map(|(p, s)| p * s).sum();
+            data.extend((0..last).map(|i| self.data[from + i * strides[outer.len()]]));
+            for axis in (0..outer.len()).rev() {
                 position[axis] += 1;
-                if position[axis] < shape[axis] {
+                if position[axis] < outer[axis] {
                     break;
                 }
                 position[axis] = 0;

@@ -141,12 +141,14 @@ fn a_run_is_reported_and_knows_the_pictures_it_learned_from() {
     let neighbours = Neighbours::of(&run, &features).unwrap();
     assert_eq!((neighbours.found(), neighbours.missing()), (trained.len(), 0));
     let picture = defrost::image::open(&bench.path("pictures").join(&trained[3].path), &Limits::default()).unwrap();
-    let nearest = neighbours.nearest(&picture, 3);
+    let predictor = Predictor::load(&run.join(run::MODEL)).unwrap();
+    let pooled = predictor.predict(&picture).pooled;
+    let nearest = neighbours.nearest(&pooled, 3);
     assert_eq!((nearest.len(), nearest[0].path, nearest[0].class), (3, &*trained[3].path, &*trained[3].class));
     assert!((nearest[0].similarity - 1.0).abs() < 1e-5 && nearest[1].similarity <= nearest[0].similarity);
     let none = Neighbours::of(&run, &Cache::none()).unwrap();
     assert_eq!((none.found(), none.missing()), (0, trained.len()));
-    assert!(none.nearest(&picture, 3).is_empty());
+    assert!(none.nearest(&pooled, 3).is_empty());
 
     // Without its pictures the run still has a report.
     std::fs::rename(bench.path("pictures"), bench.path("away")).unwrap();

@@ -1,8 +1,8 @@
 //! `defrost export`: a classifier as a file for other programs.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use defrost::artefact::Artefact;
+use defrost::artefact::{Artefact, ArtefactError};
 use defrost::export::{self, ExportError, Format, Options};
 use defrost::run;
 use serde::Serialize;
@@ -24,13 +24,18 @@ struct Report {
 pub(super) fn run(args: &args::Export, terminal: &Terminal) -> Result<(), Failure> {
     let format = args.format.map_or_else(|| Format::of_path(&args.out), Ok)?;
     folder_exists(&args.out)?;
-    let given: Vec<PathBuf> = args.run.iter().cloned().collect();
-    let (run, rest) = run_and_rest(&given, terminal)?;
-    if let [other, ..] = rest {
-        return Err(run::RunError::NotARun { path: other.clone() }.into());
+    let given = args.run.as_slice();
+    if let [path] = given
+        && Artefact::locate(path).is_none()
+        && !run::exists(path)
+    {
+        return Err(ArtefactError::Missing { path: path.clone() }.into());
     }
-    let (artefact, model) = Artefact::load(&run.join(run::MODEL))?;
-    let options = Options { preprocess: args.preprocess, batch: args.batch.unwrap_or_default() };
+    let (run, _) = run_and_rest(given, terminal)?;
+    let model_path = Artefact::locate(&run).unwrap_or_else(|| run.join(run::MODEL));
+    let (artefact, model) = Artefact::load(&model_path)?;
+    let options =
+        Options { preprocess: args.preprocess, batch: args.batch.unwrap_or_default(), lang: terminal.words.0 };
     let bytes = export::export(&artefact, &model, format, &options)?;
     defrost::fs::write_atomic(&args.out, &bytes)?;
     terminal.say(terminal.words.exported(&short(&args.out), format.name(), bytes.len()));

@@ -1,14 +1,12 @@
 //! `defrost report`: a run's page, written anew.
 
-use std::path::Path;
-
 use defrost::features::Cache;
 use defrost::job::{self, Environment};
 use defrost::progress::Progress;
 use defrost::run;
 use serde::Serialize;
 
-use super::{RUNS, cache};
+use super::{cache, run_or_latest};
 use crate::args;
 use crate::failure::Failure;
 use crate::interrupt;
@@ -23,14 +21,7 @@ struct Report {
 
 pub(super) fn run(args: &args::Report, terminal: &Terminal) -> Result<(), Failure> {
     let words = terminal.words;
-    let run = match &args.run {
-        Some(run) => run.clone(),
-        None => {
-            let run = run::latest(Path::new(RUNS))?;
-            terminal.say(words.latest_run(&short(&run)));
-            run
-        }
-    };
+    let run = run_or_latest(args.run.as_deref(), terminal)?;
     let cancel = interrupt::listen(terminal)?;
     let bars = terminal.bars();
     let progress = Progress::new(&bars, cancel);

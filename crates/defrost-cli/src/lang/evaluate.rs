@@ -1,4 +1,4 @@
-//! Words of `defrost predict` and `defrost evaluate`.
+//! Words of `defrost evaluate`, and those that it shares with other commands on classifiers.
 
 use defrost::report::Lang;
 
@@ -18,25 +18,9 @@ impl Words {
         )
     }
 
-    pub(crate) fn no_pictures_given(self) -> String {
-        say!(self, "no pictures are given", "사진을 지정하지 않았습니다")
-    }
-
-    pub(crate) fn unsure(self) -> String {
-        say!(self, "unsure", "불확실")
-    }
-
     pub(crate) fn unreadable(self, pictures: usize) -> String {
         let pictures = self.pictures(pictures);
         say!(self, "{pictures} can't be read", "{pictures}을 읽을 수 없습니다")
-    }
-
-    pub(crate) fn none_readable(self, pictures: usize, reason: &str) -> String {
-        match (self.0, pictures) {
-            (_, 1) => reason.to_owned(),
-            (Lang::English, _) => format!("none of the {pictures} pictures can be read; of the first: {reason}"),
-            (Lang::Korean, _) => format!("사진 {pictures}장을 하나도 읽을 수 없습니다. 첫 사진: {reason}"),
-        }
     }
 
     pub(crate) fn nothing_readable(self, path: &str) -> String {
@@ -74,5 +58,32 @@ impl Words {
 
     pub(crate) fn truth_by_prediction(self) -> String {
         say!(self, "truth \\ prediction", "실제 \\ 예측")
+    }
+
+    pub(crate) fn balanced_accuracy(self, accuracy: &str) -> String {
+        say!(self, "balanced accuracy {accuracy} %", "균형 정확도 {accuracy} %")
+    }
+
+    pub(crate) fn top_k(self, k: usize, accuracy: &str) -> String {
+        say!(self, "top {k}: {accuracy} %", "상위 {k}개: {accuracy} %")
+    }
+
+    /// Of the expected calibration error and the loss, with temperature 1 and with the classifier's.
+    pub(crate) fn calibration(self, temperature: f64, before: (f64, f64), after: (f64, f64)) -> String {
+        let ((ece, loss), (calibrated, calibrated_loss)) = (before, after);
+        match (self.0, temperature == 1.0) {
+            (Lang::English, true) => format!("calibration error {ece:.3} (temperature 1)"),
+            (Lang::Korean, true) => format!("보정 오차 {ece:.3} (온도 1)"),
+            (Lang::English, false) => format!(
+                "calibration error {calibrated:.3}, loss {calibrated_loss:.3} (temperature {temperature:.2}; without it {ece:.3}, {loss:.3})"
+            ),
+            (Lang::Korean, false) => format!(
+                "보정 오차 {calibrated:.3}, 손실 {calibrated_loss:.3} (온도 {temperature:.2}, 보정 전 {ece:.3}, {loss:.3})"
+            ),
+        }
+    }
+
+    pub(crate) fn macro_average(self) -> String {
+        say!(self, "mean of the classes", "클래스 평균")
     }
 }

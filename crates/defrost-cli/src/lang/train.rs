@@ -1,6 +1,8 @@
 //! Words of `defrost train`.
 
+use defrost::calibrate::Left;
 use defrost::data::{Kind, TableKind};
+use defrost::job::CalibrationOutcome;
 use defrost::report::Lang;
 
 use super::Words;
@@ -177,6 +179,34 @@ impl Words {
             "validation accuracy {accuracy} % (95 % interval {low}–{high}, {pictures})",
             "검증 정확도 {accuracy} % (95 % 구간 {low}–{high}, {pictures})"
         )
+    }
+
+    pub(crate) fn calibrated(self, of: &CalibrationOutcome) -> String {
+        let CalibrationOutcome { temperature, left, ece_before, ece_after } = *of;
+        match (self.0, left) {
+            (Lang::English, None) => format!(
+                "probabilities: temperature {temperature:.2}, calibration error {ece_before:.3} → {ece_after:.3}"
+            ),
+            (Lang::Korean, None) => {
+                format!("확률: 온도 {temperature:.2}, 보정 오차 {ece_before:.3} → {ece_after:.3}")
+            }
+            (Lang::English, Some(left)) => {
+                let why = match left {
+                    Left::TooFew => "too few held-out pictures",
+                    Left::NoMistakes => "every held-out picture is right",
+                    _ => "the held-out pictures don't tell it",
+                };
+                format!("probabilities: temperature left at 1 ({why}), calibration error {ece_before:.3}")
+            }
+            (Lang::Korean, Some(left)) => {
+                let why = match left {
+                    Left::TooFew => "검증 사진이 적음",
+                    Left::NoMistakes => "검증 사진을 모두 맞힘",
+                    _ => "검증 사진으로는 알 수 없음",
+                };
+                format!("확률: 온도는 1 그대로({why}), 보정 오차 {ece_before:.3}")
+            }
+        }
     }
 
     pub(crate) fn test_accuracy(self, accuracy: &str, low: &str, high: &str) -> String {

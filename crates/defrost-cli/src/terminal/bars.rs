@@ -36,6 +36,14 @@ impl Bars {
         }
     }
 
+    /// Does `work` with the bar out of its way.
+    pub(crate) fn suspended<T>(&self, work: impl FnOnce() -> T) -> T {
+        match &*self.lock() {
+            Some(running) => running.bar.suspend(work),
+            None => work(),
+        }
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Running>> {
         self.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

@@ -10,6 +10,9 @@ fn help_is_short_and_has_examples() {
         "train",
         "predict",
         "evaluate",
+        "compare",
+        "serve",
+        "export",
         "doctor",
         "embed",
         "sample",
@@ -59,6 +62,11 @@ fn mistakes_name_the_remedy() {
         &["predict", "my.jpg"],
         &["evaluate", "photos"],
         &["predict", "my.jpg", "--top-k", "0"],
+        &["export", "--out", "a.pth"],
+        &["export", "--out", "a.h5", "--format", "kears"],
+        &["export", "--out", "missing/a.onnx"],
+        &["export", "photos", "--out", "a.onnx"],
+        &["export", "--out", "a.onnx", "--batch", "0"],
         &["augment", "photos"],
         &["augment", "photos", "--augment", "rotat(15)"],
         &["augment", "photos", "--augment", "crop(1..0.5)"],
@@ -214,7 +222,7 @@ fn from_no_pictures_to_a_classifier() {
     assert_eq!(outcome["weights_hash"].as_str().unwrap().len(), 64);
     let figures = ["seconds", "weights_hash", "recipe_hash", "val_accuracy", "val_accuracy_interval", "val_loss"];
     without(&mut outcome, &figures);
-    without(&mut outcome, &["best_val_accuracy", "still_improving"]);
+    without(&mut outcome, &["best_val_accuracy", "still_improving", "calibration"]);
     insta::assert_json_snapshot!(outcome);
     for file in
         ["recipe.toml", "history.jsonl", "split.csv", "freezing.json", "curves.svg", "curves.png", "model/model.json"]
@@ -232,7 +240,7 @@ fn from_no_pictures_to_a_classifier() {
     let csv = program.stdout(&["predict", "shapes/fish", "--top-k", "1", "--csv"]);
     assert_eq!(
         (csv.lines().next(), csv.lines().count()),
-        (Some("path,class,probability,error,class_1,probability_1"), 41)
+        (Some("path,class,probability,error,class_1,probability_1,unlike"), 41)
     );
 
     let evaluation = json(&["evaluate", "shapes", "--json"]);

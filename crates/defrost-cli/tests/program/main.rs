@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers may panic")]
 
+mod classifier;
 mod command_line;
 mod doctor;
 mod forms;

@@ -354,3 +354,38 @@ fn a_run_that_cannot_go_on_says_why() {
     assert!(error.contains("set `backbone = \"efficientnet_lite0.imagenet\"`"), "{error}");
     assert_eq!(program.files("runs"), Vec::<PathBuf>::new());
 }
+
+#[test]
+fn a_classifier_is_exported() {
+    let program = with_pictures();
+    let hash = program.hash_of_training(&[&PLAIN[..], &["--epochs", "1,0", "--out", "run"]].concat());
+    let card = std::fs::read_to_string(program.path().join("run/model/README.md")).unwrap();
+    assert!(card.starts_with("# 6 classes by efficientnet_lite0.imagenet\n") && card.contains("Apache-2.0"), "{card}");
+    for (file, format) in [
+        ("a.onnx", "onnx"),
+        ("a.keras", "keras"),
+        ("a.weights.h5", "keras-weights"),
+        ("a.safetensors", "safetensors"),
+        ("a.defrost", "defrost"),
+        ("a.md", "card"),
+    ] {
+        let object = program.json(&["export", "run", "--out", file, "--json"]);
+        let size = std::fs::metadata(program.path().join(file)).unwrap().len();
+        assert_eq!(
+            (&object["format"], &object["weights_hash"], &object["bytes"]),
+            (&format.into(), &hash.clone().into(), &size.into())
+        );
+    }
+    assert_eq!(std::fs::read_to_string(program.path().join("a.md")).unwrap(), card);
+
+    // The one-file form is a classifier like the run; timm's names and Keras' files are weights to begin with.
+    let picture = "pictures/apple/apple_001.jpg";
+    let answers = |run| program.json(&["predict", run, picture, "--json"])["predictions"].clone();
+    assert_eq!(answers("run"), answers("a.defrost"));
+    for weights in ["a.safetensors", "a.keras", "a.weights.h5"] {
+        program.train(&[&PLAIN[..], &["--epochs", "1,0", "--weights", weights]].concat());
+    }
+
+    let error = program.mistake(&["export", "run", "--out", "a.keras", "--preprocess"]);
+    assert!(error.contains("`--preprocess` is for onnx alone"), "{error}");
+}

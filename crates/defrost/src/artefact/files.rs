@@ -29,8 +29,12 @@ impl Files {
         if path.is_dir() {
             return Ok(Files::Folder(path.to_owned()));
         }
-        let bytes = fs::read(path)?;
-        let members = members(&bytes).map_err(|reason| damaged(path, reason))?;
+        Files::packed(path, &fs::read(path)?)
+    }
+
+    /// Those of a file's bytes.
+    pub(super) fn packed(path: &Path, bytes: &[u8]) -> Result<Files, ArtefactError> {
+        let members = members(bytes).map_err(|reason| damaged(path, reason))?;
         Ok(Files::Packed { path: path.to_owned(), members })
     }
 
@@ -105,4 +109,47 @@ fn members(bytes: &[u8]) -> Result<BTreeMap<String, Vec<u8>>, String> {
         members.insert(name, content);
     }
     Ok(members)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn archive() -> Vec<u8> {
+        let files = [(DESCRIPTION, vec![1; 40]), ("golden/1.png", vec![2; 300]), ("a", Vec::new())];
+        pack(&files.map(|(name, bytes)| (name.to_owned(), bytes))).unwrap()
+    }
+
+    #[test]
+    fn compressed_members_are_refused() {
+        let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
+        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+        writer.start_file(DESCRIPTION, options).unwrap();
+        writer.write_all(&[0; 10_000]).unwrap();
+        let bytes = writer.finish().unwrap().into_inner();
+        assert!(members(&bytes).unwrap_err().contains("must be stored"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_archive_makes_the_reader_fail_otherwise(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+            end in any::<prop::sample::Index>(),
+        ) {
+            let mut bytes = archive();
+            let whole = members(&bytes).unwrap();
+            prop_assert_eq!(whole.len(), 3);
+            for (place, value) in changes {
+                let place = place.index(bytes.len());
+                bytes[place] = value;
+            }
+            for bytes in [&bytes[..], &bytes[..end.index(bytes.len())]] {
+                if let Ok(members) = members(bytes) {
+                    prop_assert!(members.values().map(Vec::len).sum::<usize>() <= bytes.len());
+                }
+            }
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! The trained classifier as files: a folder, or the same in one file.
 //!
 //! `model.json` describes it, `model.safetensors` holds its numbers, `recipe.toml` repeats the training, `golden/` holds eight
-//! drawn pictures whose logits stand in the description: each load runs them.
+//! drawn pictures whose logits stand in the description: each load runs them. `familiar.safetensors` holds features of training
+//! pictures, for [`Familiar`].
 //!
 //! Invariant: `model.json` is written last, so a folder that holds it holds a whole classifier. A classifier that loads gives the
 //! logits that it gave when it was written.
@@ -18,11 +19,13 @@ use serde::{Deserialize, Serialize};
 use self::files::Files;
 use crate::backbone::{self, UnknownBackbone};
 use crate::calibrate::Calibration;
+use crate::familiar::Familiar;
 use crate::fs::{self, FsError};
-use crate::head::Head;
+use crate::head::{Head, HeadLayer};
 use crate::image::{self, ImageError, Limits, Resize};
 use crate::model::{Layout, Model};
-use crate::weights::{WeightsError, from_safetensors, to_safetensors};
+use crate::tensor::Tensor;
+use crate::weights::{WeightsError, from_safetensors, half_to_safetensors, to_safetensors};
 
 pub use classifier::Answer;
 pub(crate) use classifier::Classifier;
@@ -134,6 +137,9 @@ pub struct Artefact {
     /// What the logits are divided by before the softmax, and how it was found; since version 2.
     #[serde(default)]
     pub calibration: Option<Calibration>,
+    /// How far a picture may be from those that it has learned from; since version 2, and only where enough were held out.
+    #[serde(default)]
+    pub familiar: Option<Familiar>,
     /// How good it is on the pictures that were held out; since version 2.
     #[serde(default)]
     pub figures: Option<Figures>,
@@ -167,9 +173,16 @@ struct Version {
 }
 
 const VERSION: u32 = 2;
+/// Bounds of what a description may state, so that a damaged one can't ask for all memory.
+const MOST_PIXELS: usize = 8192;
+const MOST_UNITS: usize = 1 << 20;
+const TEMPERATURES: (f64, f64) = (1e-3, 1e3);
 const DESCRIPTION: &str = "model.json";
 const TENSORS: &str = "model.safetensors";
 const RECIPE: &str = "recipe.toml";
+const FAMILIAR: &str = "familiar.safetensors";
+/// The tensor in it.
+const FEATURES: &str = "features";
 
 impl Artefact {
     /// Describes `model`, and runs the golden pictures.
@@ -186,6 +199,7 @@ impl Artefact {
             weights_hash: model.weights_hash(),
             origin: None,
             calibration: None,
+            familiar: None,
             figures: None,
             recipe: String::new(),
             goldens: Vec::new(),
@@ -214,6 +228,11 @@ impl Artefact {
         if !self.recipe.is_empty() {
             files.push((RECIPE.to_owned(), self.recipe.clone().into_bytes()));
         }
+        if let Some(familiar) = &self.familiar {
+            let shape = [familiar.pictures, familiar.features().len() / familiar.pictures];
+            let features = Tensor::new(shape, familiar.features().to_vec());
+            files.push((FAMILIAR.to_owned(), half_to_safetensors(FEATURES, &features)?));
+        }
         for golden in &self.goldens {
             files.push((golden.name.clone(), golden.png()?));
         }
@@ -236,8 +255,31 @@ impl Artefact {
     /// # Errors
     /// When it can't be written.
     pub fn pack(&self, model: &Model, file: &Path) -> Result<(), ArtefactError> {
-        let packed = files::pack(&self.files(model)?).map_err(FsError::at("write", file))?;
-        Ok(fs::write_atomic(file, &packed)?)
+        Ok(fs::write_atomic(file, &self.packed(model)?)?)
+    }
+
+    /// The bytes of [`pack`](Artefact::pack)'s file.
+    ///
+    /// # Errors
+    /// When they can't be made.
+    pub fn packed(&self, model: &Model) -> Result<Vec<u8>, ArtefactError> {
+        Ok(files::pack(&self.files(model)?).map_err(FsError::at("write", Path::new(files::EXTENSION)))?)
+    }
+
+    /// Reads a classifier from the bytes of such a file, called `name` in errors, and runs its golden pictures.
+    ///
+    /// # Errors
+    /// As [`load`](Artefact::load).
+    pub fn unpack(name: &Path, bytes: &[u8]) -> Result<(Artefact, Model), ArtefactError> {
+        Artefact::read(&Files::packed(name, bytes)?, name).map(|(artefact, model, _)| (artefact, model))
+    }
+
+    /// Runs the golden pictures on `model`, which the error calls `name`.
+    ///
+    /// # Errors
+    /// Names the first picture whose logits differ.
+    pub fn check_goldens(&self, model: &Model, name: &Path) -> Result<(), ArtefactError> {
+        golden::check(&self.goldens, &Classifier::new(self, model), &self.classes, name)
     }
 
     /// Whether `path` is a classifier: its folder, or one file.
@@ -265,9 +307,16 @@ impl Artefact {
             let path = path.parent().filter(|_| path.ends_with("model")).unwrap_or(path).to_owned();
             return Err(ArtefactError::Missing { path });
         }
-        let files = Files::open(path)?;
-        let artefact = read_description(&files)?;
-        let model = read_model(&artefact, &files)?;
+        Artefact::read(&Files::open(path)?, path)
+    }
+
+    fn read(files: &Files, path: &Path) -> Result<(Artefact, Model, Classifier), ArtefactError> {
+        let mut artefact = read_description(files)?;
+        let model = read_model(&artefact, files)?;
+        artefact.familiar = match artefact.familiar.take() {
+            Some(familiar) => Some(read_familiar(familiar, &model, files)?),
+            None => None,
+        };
         let classifier = Classifier::new(&artefact, &model);
         golden::check(&artefact.goldens, &classifier, &artefact.classes, path)?;
         Ok((artefact, model, classifier))
@@ -286,11 +335,20 @@ fn read_description(files: &Files) -> Result<Artefact, ArtefactError> {
     if artefact.classes.len() < 2 || artefact.input_size < backbone::MIN_INPUT_SIZE {
         return Err(damaged(&path, "it names fewer than two classes, or too small a picture".to_owned()));
     }
+    let units = |layer: &HeadLayer| matches!(layer, HeadLayer::Dense { units, .. } if *units > MOST_UNITS);
+    if artefact.input_size > MOST_PIXELS
+        || artefact.classes.len() > MOST_UNITS
+        || artefact.head.layers.iter().any(units)
+    {
+        return Err(damaged(&path, "it states sizes that no classifier has".to_owned()));
+    }
     if version == 1 {
         return Ok(artefact);
     }
-    if !artefact.temperature().is_finite() || artefact.temperature() <= 0.0 {
-        return Err(damaged(&path, format!("the temperature is {}, expected more than 0", artefact.temperature())));
+    if !(TEMPERATURES.0..=TEMPERATURES.1).contains(&artefact.temperature()) {
+        let (low, high) = TEMPERATURES;
+        let reason = format!("the temperature is {}, expected from {low} to {high}", artefact.temperature());
+        return Err(damaged(&path, reason));
     }
     if goldens.len() != GOLDENS {
         return Err(damaged(&path, format!("it names {} golden pictures, expected {GOLDENS}", goldens.len())));
@@ -309,6 +367,18 @@ fn read_description(files: &Files) -> Result<Artefact, ArtefactError> {
     Ok(artefact)
 }
 
+/// The features of training pictures, as many and as long as the description and the network say.
+fn read_familiar(familiar: Familiar, model: &Model, files: &Files) -> Result<Familiar, ArtefactError> {
+    let place = files.place(FAMILIAR);
+    let mut tensors = from_safetensors(&place.display().to_string(), &files.read(FAMILIAR)?)?;
+    let features = tensors.remove(FEATURES).map(Tensor::into_data).unwrap_or_default();
+    let dimensions: usize = model.graph.layers()[model.backbone_layers].output_shape.iter().product();
+    let pictures = familiar.pictures;
+    familiar.with_features(features, dimensions).ok_or_else(|| {
+        damaged(&place, format!("it doesn't hold `{FEATURES}` of {pictures} pictures, {dimensions} each"))
+    })
+}
+
 fn read_model(artefact: &Artefact, files: &Files) -> Result<Model, ArtefactError> {
     let path = files.place(DESCRIPTION);
     let backbone =
@@ -318,10 +388,16 @@ fn read_model(artefact: &Artefact, files: &Files) -> Result<Model, ArtefactError
     {
         return Err(damaged(&path, format!("its `pixels` aren't those that {} expects", backbone.id)));
     }
-    let mut model =
-        Model::new(backbone, artefact.layout, artefact.input_size, &artefact.head, artefact.classes.len(), 0);
     let place = files.place(TENSORS);
-    let mut tensors = from_safetensors(&place.display().to_string(), &files.read(TENSORS)?)?;
+    let bytes = files.read(TENSORS)?;
+    let (input_size, classes) = (artefact.input_size, artefact.classes.len());
+    // Before any tensor is made: the description may state more than there is.
+    let parameters = artefact.head.attach(artefact.layout.graph(backbone, input_size), classes).param_count();
+    if parameters > bytes.len() / size_of::<f32>() {
+        return Err(damaged(&place, format!("it has {} bytes, too few for {parameters} numbers", bytes.len())));
+    }
+    let mut model = Model::new(backbone, artefact.layout, input_size, &artefact.head, classes, 0);
+    let mut tensors = from_safetensors(&place.display().to_string(), &bytes)?;
     for (name, own) in &mut model.params {
         match tensors.remove(name) {
             Some(tensor) if tensor.shape() == own.shape() => *own = tensor,

@@ -72,6 +72,9 @@ impl Origin {
 /// How good a classifier is on the pictures that were held out.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Figures {
+    /// Readable training pictures; 0 where that wasn't written.
+    #[serde(default)]
+    pub train_samples: usize,
     /// Readable validation pictures.
     pub val_samples: usize,
     /// Share that is classified rightly.

@@ -14,6 +14,8 @@ fn classifier() -> (Artefact, Model) {
     artefact.origin = Some(Origin::published(backbone));
     artefact.recipe = "seed = 5\n".to_owned();
     artefact.calibration = Some(Calibration::fit(&[]));
+    let features: Vec<f32> = (0..30 * 1280).map(|i| ((i * 7919) % 1013) as f32).collect();
+    artefact.familiar = Familiar::fit(&features, &features, 1280);
     (artefact, model)
 }
 
@@ -100,7 +102,7 @@ fn damaged_goldens_and_other_versions_are_told() {
     // Of the first version: no pictures, no calibration.
     let (old, _) = with(&|value| {
         let fields = value.as_object_mut().unwrap();
-        for name in ["pixels", "origin", "calibration", "figures", "goldens"] {
+        for name in ["pixels", "origin", "calibration", "familiar", "figures", "goldens"] {
             fields.remove(name).unwrap();
         }
         fields["version"] = 1.into();
@@ -108,7 +110,12 @@ fn damaged_goldens_and_other_versions_are_told() {
     .unwrap();
     assert_eq!((old.version, old.goldens.len(), old.temperature()), (1, 0, 1.0));
     assert!(with(&|value| value["calibration"]["temperature"] = 0.into()).is_err());
+    let unbounded = with(&|value| value["input_size"] = 10_000_000.into()).unwrap_err().to_string();
+    assert!(unbounded.contains("no classifier has"), "{unbounded}");
+    let wide = with(&|value| value["head"]["layers"][0]["dense"] = 1_000_000.into()).unwrap_err().to_string();
+    assert!(wide.contains("too few for"), "{wide}");
     assert!(with(&|value| value["pixels"]["scale"] = 2.into()).unwrap_err().to_string().contains("`pixels`"));
+    assert!(with(&|value| value["familiar"]["pictures"] = 31.into()).unwrap_err().to_string().contains("31 pictures"));
     // A field of the future is passed over.
     with(&|value| value["of_the_future"] = 1.into()).unwrap();
     fs::write_atomic(&place.path().join("golden/2-butterfly.png"), b"no picture").unwrap();

@@ -210,6 +210,28 @@ mod tests {
         }
     }
 
+    /// `tools/check-peers` wrote the file and compares it with timm.
+    #[test]
+    fn names_and_shapes_are_timms() {
+        use crate::tensor::Tensor;
+        use crate::weights::to_torch_axes;
+        use sha2::{Digest, Sha256};
+        let golden = include_str!("../../tests/goldens/timm_names.json");
+        let golden: serde_json::Value = serde_json::from_str(golden).unwrap();
+        for backbone in all() {
+            let mut lines = BTreeSet::new();
+            for (layer, param) in backbone.graph(64).params() {
+                let Some(name) = backbone.timm_name(&layer.param_name(param)) else { continue };
+                let tensor = to_torch_axes(&layer.op, &Tensor::zeros(param.shape.clone()));
+                lines.insert((name.clone(), format!("{name} {:?}\n", tensor.shape())));
+            }
+            let text: String = lines.into_iter().map(|(_, line)| line).collect();
+            let hash: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(golden[backbone.timm()], hash, "{}", backbone.id);
+        }
+        assert_eq!(golden.as_object().unwrap().len(), all().count());
+    }
+
     #[test]
     fn every_graph_is_well_formed_at_every_size() {
         for backbone in all() {

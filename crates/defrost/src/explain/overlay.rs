@@ -4,7 +4,7 @@ use super::{ActivationMap, evidence_colour};
 use crate::image::Picture;
 
 /// How much of the picture the strongest evidence covers.
-const STRONGEST: f32 = 0.7;
+const STRONGEST: f32 = 0.65;
 /// How much of a picture's colour stays where there is no evidence: colours then belong to the map.
 const COLOUR_KEPT: f32 = 0.35;
 
@@ -25,7 +25,7 @@ pub fn overlay(picture: &Picture, map: &ActivationMap) -> Picture {
             let grey = 0.299 * red + 0.587 * green + 0.114 * blue;
             for (own, colour) in pixel.iter().zip(colour) {
                 let base = mix(grey, f32::from(*own), COLOUR_KEPT + (1.0 - COLOUR_KEPT) * strength);
-                pixels.push(mix(base, colour, STRONGEST * strength.sqrt()).round() as u8);
+                pixels.push(mix(base, colour, STRONGEST * strength).round() as u8);
             }
         }
     }

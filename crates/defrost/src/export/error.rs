@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Format;
+use crate::artefact::ArtefactError;
 use crate::weights::KerasError;
 
 /// Why a classifier isn't exported.
@@ -47,6 +48,12 @@ pub enum ExportError {
         /// By our name.
         tensor: String,
     },
+    /// The classifier's own file, or golden pictures.
+    #[error(transparent)]
+    Artefact(#[from] ArtefactError),
+    /// A mistake in the card's template.
+    #[error("the card can't be written: {0:#}")]
+    Card(#[from] minijinja::Error),
     /// The libraries that make Keras' files.
     #[error(transparent)]
     Keras(#[from] KerasError),

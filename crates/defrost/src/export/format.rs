@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use super::ExportError;
 use crate::error::did_you_mean;
+use crate::report::Lang;
 
 /// How a classifier is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,11 +19,16 @@ pub enum Format {
     KerasWeights,
     /// safetensors with timm's names.
     Safetensors,
+    /// The whole classifier as defrost reads it, in one file.
+    Defrost,
+    /// A text that says what the classifier is.
+    Card,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 4] = [Format::Onnx, Format::Keras, Format::KerasWeights, Format::Safetensors];
+    pub const ALL: [Format; 6] =
+        [Format::Onnx, Format::Keras, Format::KerasWeights, Format::Safetensors, Format::Defrost, Format::Card];
 
     /// The name on the command line.
     pub fn name(self) -> &'static str {
@@ -31,6 +37,8 @@ impl Format {
             Format::Keras => "keras",
             Format::KerasWeights => "keras-weights",
             Format::Safetensors => "safetensors",
+            Format::Defrost => "defrost",
+            Format::Card => "card",
         }
     }
 
@@ -41,6 +49,8 @@ impl Format {
             Format::Keras => ".keras",
             Format::KerasWeights => ".weights.h5",
             Format::Safetensors => ".safetensors",
+            Format::Defrost => ".defrost",
+            Format::Card => ".md",
         }
     }
 
@@ -94,6 +104,8 @@ pub struct Options {
     pub preprocess: bool,
     /// ONNX: pictures at once.
     pub batch: Batch,
+    /// Card: its language.
+    pub lang: Lang,
 }
 
 impl Options {
@@ -102,6 +114,8 @@ impl Options {
             Format::Onnx => return Ok(()),
             Format::Keras | Format::KerasWeights => "always takes RGB 0–255 in batches of any size",
             Format::Safetensors => "holds weights alone",
+            Format::Defrost => "resizes pictures of any size",
+            Format::Card => "is a text",
         };
         let given = [("--preprocess", self.preprocess), ("--batch", self.batch != Batch::Dynamic)];
         match given.into_iter().find(|(_, given)| *given) {

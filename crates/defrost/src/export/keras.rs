@@ -13,7 +13,7 @@ use crate::model::Model;
 const KERAS_VERSION: &str = "3.15.1";
 
 /// `config.json`, and `metadata.json`.
-pub(super) fn config(model: &Model, temperature: f32) -> (String, String) {
+pub(super) fn config(model: &Model, temperature: f64) -> (String, String) {
     let mut functional = Functional::default();
     for (index, layer) in model.graph.layers().iter().enumerate() {
         let inputs: Vec<Tensor> = layer.inputs.iter().map(|&input| functional.outputs[input].clone()).collect();
@@ -30,7 +30,7 @@ pub(super) fn config(model: &Model, temperature: f32) -> (String, String) {
     let classes = [model.num_classes()];
     let mut output = functional.outputs[model.graph.len() - 1].clone();
     if temperature != 1.0 {
-        let arguments = json!({"scale": 1.0 / f64::from(temperature), "offset": 0.0});
+        let arguments = json!({"scale": 1.0 / temperature, "offset": 0.0});
         output = functional.add("Rescaling", "temperature", arguments, &[output], &classes);
     }
     output = functional.add("Softmax", "probabilities", json!({"axis": -1}), &[output], &classes);

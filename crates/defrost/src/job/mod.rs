@@ -2,6 +2,7 @@
 
 mod embedding;
 mod examination;
+mod familiarity;
 mod neighbours;
 mod outcome;
 mod report;
@@ -15,7 +16,7 @@ use std::time::Instant;
 pub use embedding::{Embedding, EmbeddingError, EmbeddingFormat};
 pub use examination::examine;
 pub use neighbours::{Neighbour, Neighbours};
-pub use outcome::{Outcome, StageOutcome};
+pub use outcome::{CalibrationOutcome, Outcome, StageOutcome};
 pub use report::report;
 use rows::StageRows;
 pub use weights::Start;
@@ -27,8 +28,9 @@ use crate::calibrate::{Calibration, Labelled};
 use crate::cost::{self, Estimate, PictureCost, StageCost};
 use crate::data::{self, DataError, DataOptions, Dataset, Shuffle};
 use crate::doctor::DoctorError;
-use crate::evaluate::Evaluation;
+use crate::evaluate::{Evaluation, TableError};
 use crate::exec::cpu::{BatchNormMode, Engine};
+use crate::export::{self, ExportError};
 use crate::features::{Cache, FeaturesError, Pictures, Rendering, Side};
 use crate::fs::FsError;
 use crate::graph::{Cut, CutError};
@@ -74,11 +76,15 @@ pub enum JobError {
     #[error(transparent)]
     Artefact(#[from] ArtefactError),
     #[error(transparent)]
+    Export(#[from] ExportError),
+    #[error(transparent)]
     Figure(#[from] FigureError),
     #[error(transparent)]
     Doctor(#[from] DoctorError),
     #[error(transparent)]
     Page(#[from] PageError),
+    #[error(transparent)]
+    Predictions(#[from] TableError),
     #[error(transparent)]
     Fs(#[from] FsError),
     #[error("{} is damaged: {reason}; restore it, or train again", path.display())]
@@ -303,8 +309,12 @@ impl Job {
             Evaluation::of_logits(&trained.validation, &self.data.classes, calibration.temperature, |picture| {
                 pictures.sample(picture).path.clone()
             });
-        let artefact = self.artefact(calibration, &validation);
-        artefact.save(&dir.join(run::MODEL), &self.model)?;
+        let familiar = self.familiar(&mut source, &pictures, progress)?;
+        let artefact = Artefact { familiar, ..self.artefact(calibration, trained.train_samples, &validation) };
+        let folder = dir.join(run::MODEL);
+        let card = export::card(&artefact, &self.model, self.lang)?;
+        crate::fs::write_atomic(&folder.join(run::CARD), card.as_bytes())?;
+        artefact.save(&folder, &self.model)?;
         crate::fs::write_atomic(&dir.join(run::PREDICTIONS), &validation.to_csv(&self.data.classes))?;
         let test = match self.data.test.as_slice() {
             [] => None,
@@ -313,7 +323,10 @@ impl Job {
                 Some(Evaluation::of(&predictor, samples, progress).ok_or(TrainError::Cancelled)?)
             }
         };
-        let outcome = Outcome::new(&self, dir, &trained, &validation, test.as_ref(), begun.elapsed().as_secs_f64());
+        let outcome = Outcome {
+            calibration: artefact.calibration.as_ref().map(CalibrationOutcome::from),
+            ..Outcome::new(&self, dir, &trained, &validation, test.as_ref(), begun.elapsed().as_secs_f64())
+        };
         let page = report::page(dir.path(), &outcome, Some(&self.data), None, self.lang)?;
         crate::fs::write_atomic(&dir.join(run::REPORT), page.as_bytes())?;
         outcome.save(dir)?;
@@ -321,10 +334,11 @@ impl Job {
     }
 
     /// The classifier, with all that it says of itself.
-    fn artefact(&self, calibration: Calibration, validation: &Evaluation) -> Artefact {
+    fn artefact(&self, calibration: Calibration, train_samples: usize, validation: &Evaluation) -> Artefact {
         let (head, resize) = (&self.recipe.head, self.recipe.preprocess.resize);
         let mut artefact = Artefact::new(&self.model, self.input_size(), head, &self.data.classes, resize);
         artefact.figures = (!validation.outcomes.is_empty()).then(|| Figures {
+            train_samples,
             val_samples: validation.outcomes.len(),
             val_accuracy: validation.accuracy(),
             val_accuracy_interval: validation.accuracy_interval(),

@@ -4,7 +4,7 @@
 //! from the store: the last frozen part of the network is the one that the rows were made with, and the layers after it run on
 //! their rows. Where the store no longer has a row, its picture is left out and counted; nothing is decoded again.
 //!
-//! Invariant: a training picture's nearest neighbour is itself, with a similarity of 1.
+//! Invariant: a training picture's nearest neighbour is itself, with a similarity of 1 but for rounding.
 
 use std::path::Path;
 
@@ -19,7 +19,6 @@ use crate::exec::cpu::Program;
 use crate::features::{Cache, FeaturesError, PlainRows, Prepared};
 use crate::fs;
 use crate::graph::Tap;
-use crate::image::{Picture, resize};
 use crate::model::Model;
 use crate::recipe::{BatchNorm, Recipe};
 use crate::run;
@@ -39,10 +38,6 @@ pub struct Neighbour<'a> {
 /// The training pictures of a run, with their features.
 #[derive(Debug)]
 pub struct Neighbours {
-    prepared: Prepared,
-    /// From the picture to the stored tap, and from there to the pooled features.
-    trunk: Program,
-    rest: Program,
     pictures: Vec<SplitLine>,
     /// Of length 1, a row a picture.
     features: Vec<f32>,
@@ -77,19 +72,22 @@ impl Neighbours {
             }
         }
         let (tap, rows) = best;
-        let trunk = Program::new(&model.graph, &model.params, Tap(0), tap, engine);
         let rest = Program::new(&model.graph, &model.params, tap, pooled, engine);
 
         let row = |number: usize| {
-            let mut row = vec![0.0; trunk.output_len()];
-            rows.read(number, &mut row).then(|| pool(&rest, &row))
+            let mut row = vec![0.0; rest.input_len()];
+            rows.read(number, &mut row).then(|| {
+                let mut features = vec![0.0; rest.output_len()];
+                rest.run(&row, &mut rest.arena(), &mut features);
+                unit(features)
+            })
         };
         let found: Vec<Option<Vec<f32>>> = (0..pictures.len()).into_par_iter().map(row).collect();
         let missing = found.iter().filter(|row| row.is_none()).count();
         let mut has = found.iter().map(Option::is_some);
         pictures.retain(|_| has.next().unwrap_or(false));
         let features = found.into_iter().flatten().flatten().collect();
-        Ok(Neighbours { prepared, trunk, rest, pictures, features, missing })
+        Ok(Neighbours { pictures, features, missing })
     }
 
     /// Training pictures that are compared with.
@@ -102,14 +100,10 @@ impl Neighbours {
         self.missing
     }
 
-    /// The `k` training pictures that are most like `picture`, the most alike first; ties in the order of `split.csv`.
-    pub fn nearest(&self, picture: &Picture, k: usize) -> Vec<Neighbour<'_>> {
-        let Prepared { input_size, resize: mode, range } = self.prepared;
-        let mut pixels = resize(picture, input_size, input_size, mode);
-        range.apply(&mut pixels);
-        let mut row = vec![0.0; self.trunk.output_len()];
-        self.trunk.run(&pixels, &mut self.trunk.arena(), &mut row);
-        let own = pool(&self.rest, &row);
+    /// The `k` training pictures whose features are most like `pooled`, a prediction's, the most alike first; ties in the order of
+    /// `split.csv`.
+    pub fn nearest(&self, pooled: &[f32], k: usize) -> Vec<Neighbour<'_>> {
+        let own = unit(pooled.to_vec());
         let rows = self.features.chunks_exact(own.len().max(1));
         let similarity = |row: &[f32]| row.iter().zip(&own).map(|(a, b)| a * b).sum::<f32>();
         let mut all: Vec<(f32, &SplitLine)> = rows.map(similarity).zip(&self.pictures).collect();
@@ -134,10 +128,8 @@ fn taps(recipe: &Recipe, model: &Model) -> Result<Vec<Tap>, JobError> {
     Ok(taps)
 }
 
-/// The pooled features of a row, of length 1.
-fn pool(rest: &Program, row: &[f32]) -> Vec<f32> {
-    let mut features = vec![0.0; rest.output_len()];
-    rest.run(row, &mut rest.arena(), &mut features);
+/// Features with a length of 1.
+fn unit(mut features: Vec<f32>) -> Vec<f32> {
     let length = features.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
     features.iter_mut().for_each(|x| *x /= length);
     features

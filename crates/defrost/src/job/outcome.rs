@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{Job, JobError};
+use crate::calibrate::{Calibration, Left};
 use crate::evaluate::Evaluation;
 use crate::run::{self, RunDir, RunError};
 use crate::train::{EpochRecord, Trained};
@@ -46,6 +47,9 @@ pub struct Outcome {
     pub val_loss: f64,
     /// The best of any epoch.
     pub best_val_accuracy: f64,
+    /// How the probabilities were calibrated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<CalibrationOutcome>,
     /// On `test/`, evaluated once, if there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_accuracy: Option<f64>,
@@ -60,6 +64,30 @@ pub struct Outcome {
     pub recipe_hash: String,
     /// In order.
     pub stages: Vec<StageOutcome>,
+}
+
+/// What calibration came to, on the validation pictures; `model/model.json` has all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct CalibrationOutcome {
+    /// Logits are divided by it before the softmax.
+    pub temperature: f64,
+    /// Why it was left at 1.
+    pub left: Option<Left>,
+    /// Expected calibration error with temperature 1.
+    pub ece_before: f64,
+    /// Expected calibration error with this one.
+    pub ece_after: f64,
+}
+
+impl From<&Calibration> for CalibrationOutcome {
+    fn from(calibration: &Calibration) -> CalibrationOutcome {
+        CalibrationOutcome {
+            temperature: calibration.temperature,
+            left: calibration.left,
+            ece_before: calibration.before.ece,
+            ece_after: calibration.after.ece,
+        }
+    }
 }
 
 /// What one stage came to.
@@ -142,6 +170,7 @@ impl Outcome {
             val_accuracy_interval: validation.accuracy_interval(),
             val_loss: validation.loss(),
             best_val_accuracy: best,
+            calibration: None,
             test_accuracy: test.map(Evaluation::accuracy),
             test_accuracy_interval: test.map(Evaluation::accuracy_interval),
             seconds,

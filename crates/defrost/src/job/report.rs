@@ -20,7 +20,7 @@ use crate::progress::Progress;
 use crate::recipe::Recipe;
 use crate::report::{Lang, Mistake, RunReport, StageReport, quoted, run_page};
 use crate::run;
-use crate::train::{History, Validated};
+use crate::train::History;
 
 /// Mistakes that a page shows at most.
 const MISTAKES: usize = 24;
@@ -62,7 +62,7 @@ pub(super) fn page(
     let recipe = recipe(path)?;
     let (artefact, model) = Artefact::load(&path.join(run::MODEL))?;
     let history = History::read(&path.join(run::HISTORY))?;
-    let validation = predictions(path, &outcome.classes)?;
+    let validation = Evaluation::read_csv(&path.join(run::PREDICTIONS), &outcome.classes, artefact.temperature())?;
     let lines = SplitLine::read(&path.join(run::SPLIT))?;
     let report = RunReport {
         name: path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned(),
@@ -73,6 +73,8 @@ pub(super) fn page(
         views: outcome.views,
         seconds: outcome.seconds,
         validation: &validation,
+        calibration: artefact.calibration.as_ref(),
+        origin: artefact.origin.as_ref(),
         test: outcome.test_accuracy.zip(outcome.test_accuracy_interval),
         history: &history,
         stages: stages(path, outcome, &recipe, &model)?,
@@ -96,29 +98,6 @@ fn recipe(path: &Path) -> Result<Recipe, JobError> {
 
 fn damaged(path: &Path, reason: impl ToString) -> JobError {
     JobError::Damaged { path: path.to_owned(), reason: reason.to_string() }
-}
-
-/// The validation pictures as `predictions.csv` has them. A softmax gives the probabilities again from their logarithms.
-fn predictions(path: &Path, classes: &[String]) -> Result<Evaluation, JobError> {
-    let path = path.join(run::PREDICTIONS);
-    let bytes = fs::read(&path)?;
-    let (mut paths, mut validated) = (Vec::new(), Vec::new());
-    for record in csv::Reader::from_reader(bytes.as_slice()).into_records() {
-        let record = record.map_err(|error| damaged(&path, error))?;
-        let probabilities: Option<Vec<f32>> = record.iter().skip(3).map(|field| field.parse().ok()).collect();
-        let label = classes.iter().position(|class| Some(class.as_str()) == record.get(1));
-        let (Some(label), Some(probabilities)) = (label, probabilities.filter(|of| of.len() == classes.len())) else {
-            let line = record.position().map_or(0, csv::Position::line);
-            return Err(damaged(
-                &path,
-                format!("line {line} isn't a picture's class and {} probabilities", classes.len()),
-            ));
-        };
-        let logits = probabilities.into_iter().map(|p: f32| p.max(f32::MIN_POSITIVE).ln()).collect();
-        validated.push(Validated { picture: paths.len(), label, logits });
-        paths.push(record.get(0).unwrap_or_default().to_owned());
-    }
-    Ok(Evaluation::of_logits(&validated, classes, 1.0, |picture| paths[picture].clone()))
 }
 
 /// Paths and reasons in `skipped.csv`.

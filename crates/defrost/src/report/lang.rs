@@ -139,6 +139,56 @@ const KOREAN: FigureWords = FigureWords {
     view: "뷰",
 };
 
+/// Every string of an evaluation's figures in one language.
+#[derive(Debug)]
+pub(super) struct JudgedWords {
+    pub(super) confusion: &'static str,
+    pub(super) truth: &'static str,
+    pub(super) predicted: &'static str,
+    pub(super) reliability: &'static str,
+    pub(super) confidence: &'static str,
+    /// Of the diagonal.
+    pub(super) as_sure_as_right: &'static str,
+    pub(super) uncalibrated: &'static str,
+    pub(super) calibrated: &'static str,
+    /// The expected calibration error.
+    pub(super) error: &'static str,
+}
+
+impl Lang {
+    /// The words of an evaluation's figures.
+    pub(super) fn judged(self) -> &'static JudgedWords {
+        match self {
+            Lang::English => &JUDGED_ENGLISH,
+            Lang::Korean => &JUDGED_KOREAN,
+        }
+    }
+}
+
+const JUDGED_ENGLISH: JudgedWords = JudgedWords {
+    confusion: "Confusion matrix",
+    truth: "Truth",
+    predicted: "Prediction",
+    reliability: "Reliability",
+    confidence: "Confidence",
+    as_sure_as_right: "as sure as right",
+    uncalibrated: "uncalibrated",
+    calibrated: "calibrated",
+    error: "error",
+};
+
+const JUDGED_KOREAN: JudgedWords = JudgedWords {
+    confusion: "혼동 행렬",
+    truth: "실제",
+    predicted: "예측",
+    reliability: "신뢰도 곡선",
+    confidence: "확신도",
+    as_sure_as_right: "확신한 만큼 맞음",
+    uncalibrated: "보정 전",
+    calibrated: "보정 후",
+    error: "오차",
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;

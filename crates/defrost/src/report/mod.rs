@@ -5,6 +5,7 @@
 mod axis;
 mod figure;
 mod findings;
+mod judged;
 mod lang;
 mod page;
 mod plot;
@@ -14,6 +15,7 @@ mod text;
 
 pub use figure::{FigureError, curves, narrow_curves, schedule, to_png};
 pub use findings::FindingWords;
+pub use judged::{confusion, reliability};
 pub use lang::Lang;
 pub use page::{Mistake, PageError, RunReport, StageReport, doctor_page, run_page};
 pub use sheet::{ContactSheet, Specimen};

@@ -38,7 +38,7 @@ pub use self::fetch::{FetchError, Hash, Source, fetch};
 pub use self::initialize::initialize;
 pub use self::keras_v3::{KerasError, to_keras_archive, to_keras_weights};
 pub use self::report::{Ignored, LoadReport, Reason, Unused, WrongShape};
-pub use self::safetensors::{from_safetensors, safetensors_metadata, to_safetensors};
+pub use self::safetensors::{from_safetensors, half_to_safetensors, safetensors_metadata, to_safetensors};
 pub use self::torch_names::{from_torch_axes, to_torch_axes};
 
 /// Our name of a foreign checkpoint's tensor (`_blocks.1._bn0.weight` → `block2a_expand_bn/gamma`); `None` where it has none.

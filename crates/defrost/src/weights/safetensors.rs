@@ -81,6 +81,21 @@ pub(super) fn read(bytes: &[u8], graph: &Graph, rename: Rename<'_>) -> Result<Co
     Ok(contents)
 }
 
+/// A safetensors file of one tensor in half precision.
+///
+/// # Errors
+/// When it has more bytes than the format can state.
+pub fn half_to_safetensors(name: &str, tensor: &Tensor) -> Result<Vec<u8>, WeightsError> {
+    let bytes: Vec<u8> = tensor.data().iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect();
+    let failed = |error: ::safetensors::SafeTensorError| WeightsError::Damaged {
+        file: name.to_owned(),
+        format: Format::Safetensors,
+        reason: error.to_string(),
+    };
+    let view = TensorView::new(Dtype::F16, tensor.shape().to_vec(), &bytes).map_err(failed)?;
+    ::safetensors::serialize([(name, view)], None).map_err(failed)
+}
+
 fn to_f32(view: &TensorView<'_>) -> Option<Tensor> {
     fn each<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f32) -> Vec<f32> {
         bytes.as_chunks::<N>().0.iter().map(|chunk| value(*chunk)).collect()
@@ -147,5 +162,8 @@ mod tests {
             let view = TensorView::new(dtype, vec![2], &bytes).unwrap();
             assert_eq!(to_f32(&view).unwrap(), Tensor::new([2], vec![1.5, -0.25]));
         }
+        let tensor = Tensor::new([1, 2], vec![1.5, -0.25]);
+        let bytes = half_to_safetensors("features", &tensor).unwrap();
+        assert_eq!(from_safetensors("memory", &bytes).unwrap(), Params::from([("features".to_owned(), tensor)]));
     }
 }

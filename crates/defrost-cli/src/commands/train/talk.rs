@@ -129,6 +129,9 @@ pub(super) fn after(outcome: &Outcome, dir: &Path, terminal: &Terminal) {
         let (accuracy, low, high) = said(accuracy, interval);
         terminal.say(words.test_accuracy(&accuracy, &low, &high));
     }
+    if let Some(calibration) = &outcome.calibration {
+        terminal.detail(words.calibrated(calibration));
+    }
     if outcome.skipped > 0 {
         terminal.warn(words.unreadable_in(outcome.skipped, &short(&dir.join(run::SKIPPED))));
     }

@@ -1,5 +1,7 @@
 //! One layer of the tail over one shard, backward: to its input and to its parameters.
 
+use std::ops::Range;
+
 use defrost_kernels::{Activation as KernelActivation, Buffer, Epilogue, Matrix, Precision};
 
 use super::kernel_activation;
@@ -160,21 +162,27 @@ impl Context<'_> {
         let rows = (BLOCK_BYTES / size_of::<f32>() / (inner + columns)).max(BLOCK_ROWS);
         for (number, dy) in dy.chunks(rows * columns).enumerate() {
             let range = number * rows * inner..number * rows * inner + dy.len() / columns * inner;
-            let dy = Matrix::new(dy, dy.len() / columns, columns);
-            if let Some(number) = unit.trainable("kernel") {
-                k.pack_into(dy, unit.kernel.precision(), &mut shard.packed);
-                let epilogue = Epilogue { accumulate: shard.accumulates(number), ..Epilogue::default() };
-                let x = Matrix::new(&shard.values[input][range.clone()], dy.rows, inner).transposed();
-                let dkernel = &mut shard.parameter_gradients[number];
-                k.matmul_with(x, &shard.packed, dkernel, &epilogue, &mut shard.rounded);
-            }
-            if unit.passes_gradient[0] {
-                let rounded = &mut shard.rounded;
-                k.matmul_with(dy, &unit.kernel_transposed, &mut dx[range], &Epilogue::default(), rounded);
-            }
+            let dx = if unit.passes_gradient[0] { &mut dx[range.clone()] } else { &mut [][..] };
+            self.pointwise_rows(unit, shard, range, Matrix::new(dy, dy.len() / columns, columns), dx);
         }
         if unit.passes_gradient[0] {
             shard.arrive(input, dx, k);
+        }
+    }
+
+    /// Some rows' part of the kernel's gradient, and their `dx`; `range` is theirs in the input.
+    fn pointwise_rows(&self, unit: &Unit, shard: &mut Shard, range: Range<usize>, dy: Matrix<'_>, dx: &mut [f32]) {
+        let k = self.kernels;
+        if let Some(number) = unit.trainable("kernel") {
+            k.pack_into(dy, unit.kernel.precision(), &mut shard.packed);
+            let epilogue = Epilogue { accumulate: shard.accumulates(number), ..Epilogue::default() };
+            let inner = range.len() / dy.rows;
+            let x = Matrix::new(&shard.values[unit.inputs[0]][range], dy.rows, inner).transposed();
+            let dkernel = &mut shard.parameter_gradients[number];
+            k.matmul_with(x, &shard.packed, dkernel, &epilogue, &mut shard.rounded);
+        }
+        if unit.passes_gradient[0] {
+            k.matmul_with(dy, &unit.kernel_transposed, dx, &Epilogue::default(), &mut shard.rounded);
         }
     }
 
@@ -225,7 +233,8 @@ impl Context<'_> {
         }
     }
 
-    /// Gradients of a depthwise convolution of `f(x · scale + shift)`, strip by strip: what it convolved is computed again.
+    /// Gradients of a depthwise convolution of `f(x · scale + shift)`, strip by strip: what it convolved is computed again. Where
+    /// the x is a product that isn't stored, that is computed again, too, and its gradients are taken from the same strips.
     fn normalized_depthwise_gradients(
         &self,
         unit: &Unit,
@@ -235,41 +244,70 @@ impl Context<'_> {
         dy: &[f32],
     ) {
         let k = self.kernels;
-        let Normalization { input, scale, shift, activation, .. } = normalization;
-        let (shape, samples) = (unit.depthwise_shape(), shard.samples);
-        let (input_len, len) = (shard.values[*input].len() / samples, dy.len() / samples);
+        let Normalization { scale, shift, activation, .. } = normalization;
+        let (shape, samples, source) = (unit.depthwise_shape(), shard.samples, unit.source());
+        let (source_len, len) = (shard.values[source].len() / samples, dy.len() / samples);
         let (row, out_row) = (shape.width * shape.channels, shape.out_width * shape.channels);
+        let source_row = source_len / shape.height;
         let kernel = self.param(layer, "kernel");
         let trains = unit.trainable("kernel");
         let passes = unit.passes_gradient[0];
-        let mut strip = std::mem::take(&mut shard.strip);
-        strip.resize(strips::by_inputs(shape).map(|strip| strip.inputs.len() * row).max().unwrap_or(0));
+        let expansion = unit.expansion.as_deref();
+        let expansion_passes = expansion.is_none_or(|expansion| expansion.passes_gradient[0]);
+        let strip_len = strips::by_inputs(shape).map(|strip| strip.inputs.len() * row).max().unwrap_or(0);
+        let mut strip = shard.buffer(strip_len);
+        // Where the x is computed on the way: a strip of it, and of its gradient.
+        let on_the_way = if expansion.is_some() { strip_len } else { 0 };
+        let [mut product, mut dproduct] = [shard.buffer(on_the_way), shard.buffer(on_the_way)];
         let mut dkernel = shard.zeros(kernel.len());
         let (mut sum, mut dot) = (shard.zeros(scale.len()), shard.zeros(scale.len()));
-        let mut dx = shard.buffer(if passes { samples * input_len } else { 0 });
-        let x = &shard.values[*input];
+        let mut dsource = shard.buffer(if passes && expansion_passes { samples * source_len } else { 0 });
         for sample in 0..samples {
             for Strip { inputs, outputs, window } in strips::by_inputs(shape) {
-                let rows = sample * input_len + inputs.start * row..sample * input_len + inputs.end * row;
+                let rows =
+                    sample * source_len + inputs.start * source_row..sample * source_len + inputs.end * source_row;
                 let dy = &dy[sample * len + outputs.start * out_row..sample * len + outputs.end * out_row];
+                let pixels = inputs.len() * shape.width;
+                let strip = &mut strip[..inputs.len() * row];
+                let x = match expansion {
+                    None => &shard.values[source][rows.clone()],
+                    Some(expansion) => {
+                        let x = Matrix::new(&shard.values[source][rows.clone()], pixels, rows.len() / pixels);
+                        let product = &mut product[..strip.len()];
+                        k.matmul_with(x, &expansion.kernel, product, &Epilogue::default(), &mut shard.rounded);
+                        &*product
+                    }
+                };
                 if trains.is_some() {
-                    let strip = &mut strip[..rows.len()];
-                    k.scale_shift_into(&x[rows.clone()], scale, shift, *activation, strip);
+                    k.scale_shift_into(x, scale, shift, *activation, strip);
                     k.depthwise_kernel_gradient(&window, strip, dy, &mut dkernel);
                 }
-                if passes {
-                    let dx = &mut dx[rows.clone()];
-                    k.depthwise_input_gradient(&window, dy, kernel, dx);
-                    k.scale_shift_gradient(&x[rows], [scale, shift], *activation, dx, [&mut sum, &mut dot]);
+                if !passes {
+                    continue;
+                }
+                let dx = match expansion {
+                    None => &mut dsource[rows.clone()],
+                    Some(_) => &mut dproduct[..strip.len()],
+                };
+                k.depthwise_input_gradient(&window, dy, kernel, dx);
+                k.scale_shift_gradient(x, [scale, shift], *activation, dx, [&mut sum, &mut dot]);
+                if let Some(expansion) = expansion {
+                    let dproduct = Matrix::new(&dproduct[..strip.len()], pixels, shape.channels);
+                    let dx = if expansion_passes { &mut dsource[rows.clone()] } else { &mut [][..] };
+                    self.pointwise_rows(expansion, shard, rows, dproduct, dx);
                 }
             }
         }
         if let Some(number) = trains {
             k.add_assign(shard.parameter_gradient(number), &dkernel);
         }
-        shard.strip = strip;
-        shard.keep(dkernel);
-        self.end_normalization(normalization, shard, [sum, dot], dx);
+        [strip, product, dproduct, dkernel].into_iter().for_each(|buffer| shard.keep(buffer));
+        self.normalization_parameter_gradients(normalization, shard, [sum, dot]);
+        if passes && expansion_passes && (expansion.is_some() || normalization.passes_gradient) {
+            shard.arrive(source, dsource, k);
+        } else {
+            shard.keep(dsource);
+        }
     }
 
     /// Gradients of `y = f(x · scale + shift)`, a BatchNorm by moving statistics and the activation after it.
@@ -278,14 +316,24 @@ impl Context<'_> {
         let (mut sum, mut dot) = (shard.zeros(scale.len()), shard.zeros(scale.len()));
         let x = &shard.values[*input];
         self.kernels.scale_shift_gradient(x, [scale, shift], *activation, &mut dy, [&mut sum, &mut dot]);
-        self.end_normalization(normalization, shard, [sum, dot], dy);
+        self.normalization_parameter_gradients(normalization, shard, [sum, dot]);
+        if normalization.passes_gradient {
+            shard.arrive(*input, dy, self.kernels);
+        } else {
+            shard.keep(dy);
+        }
     }
 
-    /// Takes `Σ dz`, `Σ dz·x` and `dx` of a BatchNorm.
+    /// Takes `Σ dz` and `Σ dz·x` of a BatchNorm.
     ///
-    /// With `x̂ = (x − mean) / σ`: `dβ = Σ dz`, `dγ = Σ dz · x̂ = (Σ dz·x − mean · Σ dz) / σ`, `dx = dz · γ / σ`.
-    fn end_normalization(&self, normalization: &Normalization, shard: &mut Shard, [sum, dot]: [Buffer; 2], dx: Buffer) {
-        let Normalization { index, input, passes_gradient, trainable, .. } = normalization;
+    /// With `x̂ = (x − mean) / σ`: `dβ = Σ dz`, `dγ = Σ dz · x̂ = (Σ dz·x − mean · Σ dz) / σ`; `dx = dz · γ / σ` is taken with them.
+    fn normalization_parameter_gradients(
+        &self,
+        normalization: &Normalization,
+        shard: &mut Shard,
+        [sum, dot]: [Buffer; 2],
+    ) {
+        let Normalization { index, trainable, .. } = normalization;
         let layer = &self.graph.layers()[*index];
         if let (Some([gamma, beta]), Op::BatchNorm { epsilon, .. }) = (trainable, &layer.op) {
             let (mean, variance) = (self.param(layer, "moving_mean"), self.param(layer, "moving_variance"));
@@ -297,11 +345,6 @@ impl Context<'_> {
         }
         shard.keep(sum);
         shard.keep(dot);
-        if *passes_gradient {
-            shard.arrive(*input, dx, self.kernels);
-        } else {
-            shard.keep(dx);
-        }
     }
 
     /// `dy` of a BatchNorm with batch statistics becomes the input's gradient (Ioffe and Szegedy 2015, §3), over the batch's n

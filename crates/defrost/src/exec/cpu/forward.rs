@@ -7,7 +7,7 @@ use defrost_kernels::{Activation as KernelActivation, Buffer, Depthwise, Epilogu
 use super::kernel_activation;
 use super::patches::Patches;
 use super::shard::{BatchMoments, Context, Mode, Shard};
-use super::strips::{self, Strip};
+use super::strips;
 use super::units::{Normalization, Unit};
 use crate::graph::{Activation, Op};
 use crate::rng::Stream;
@@ -27,7 +27,7 @@ impl Context<'_> {
         y.resize(samples * len);
         let mut inner = std::mem::take(&mut shard.inner[at]);
         let normalization = unit.normalization.as_ref().filter(|_| moments.is_none());
-        let x = &shard.values[normalization.map_or(unit.inputs[0], |normalization| normalization.input)];
+        let x = &shard.values[normalization.map_or(unit.inputs[0], |_| unit.source())];
         match &layer.op {
             Op::Input => unreachable!("the tail begins after the input"),
             Op::Reshape => y.copy_from_slice(x),
@@ -86,8 +86,21 @@ impl Context<'_> {
                     }),
                     Some(normalization) => {
                         shard.strip.resize(strips::strip_len(shape));
-                        let strip = &mut shard.strip;
-                        pictures.for_each(|(x, y)| normalized_depthwise(k, normalization, shape, x, kernel, strip, y));
+                        let (strip, rounded) = (&mut shard.strip, &mut shard.rounded);
+                        let expansion = unit.expansion.as_deref();
+                        pictures.for_each(|(x, y)| {
+                            let input = Normalized { k, normalization, expansion, shape, x };
+                            strips::walk(
+                                shape,
+                                strip,
+                                |rows, strip| input.compute(rows, strip, rounded),
+                                |at, strip| {
+                                    let row = shape.out_width * shape.channels;
+                                    let y = &mut y[at.outputs.start * row..at.outputs.end * row];
+                                    k.depthwise(&at.window, strip, kernel, None, KernelActivation::Linear, y, None);
+                                },
+                            );
+                        });
                     }
                 }
             }
@@ -152,25 +165,32 @@ impl Context<'_> {
     }
 }
 
-/// A depthwise convolution of `f(x · scale + shift)`, strip by strip.
-fn normalized_depthwise(
+/// What a depthwise convolution reads and nothing stores: `f(x · scale + shift)`, or `f(x · kernel · scale + shift)`.
+struct Normalized<'a> {
     k: Kernels,
-    normalization: &Normalization,
-    shape: &Depthwise,
-    x: &[f32],
-    kernel: &[f32],
-    strip: &mut [f32],
-    y: &mut [f32],
-) {
-    let Normalization { scale, shift, activation, .. } = normalization;
-    let (row, out_row) = (shape.width * shape.channels, shape.out_width * shape.channels);
-    let make = |rows: Range<usize>, strip: &mut [f32]| {
-        k.scale_shift_into(&x[rows.start * row..rows.end * row], scale, shift, *activation, strip);
-    };
-    strips::walk(shape, strip, make, |Strip { outputs, window, .. }, strip| {
-        let y = &mut y[outputs.start * out_row..outputs.end * out_row];
-        k.depthwise(window, strip, kernel, None, KernelActivation::Linear, y, None);
-    });
+    normalization: &'a Normalization,
+    expansion: Option<&'a Unit>,
+    shape: &'a Depthwise,
+    /// Of one picture.
+    x: &'a [f32],
+}
+
+impl Normalized<'_> {
+    /// Some of its rows.
+    fn compute(&self, rows: Range<usize>, out: &mut [f32], rounded: &mut Buffer) {
+        let Normalization { scale, shift, activation, .. } = self.normalization;
+        let row = self.x.len() / self.shape.height;
+        let x = &self.x[rows.start * row..rows.end * row];
+        match self.expansion {
+            None => self.k.scale_shift_into(x, scale, shift, *activation, out),
+            Some(expansion) => {
+                let pixels = rows.len() * self.shape.width;
+                let x = Matrix::new(x, pixels, row / self.shape.width);
+                self.k.matmul_with(x, &expansion.kernel, out, &Epilogue::default(), rounded);
+                self.k.scale_shift(out, scale, shift, *activation);
+            }
+        }
+    }
 }
 
 /// Elements that are copied before they are changed: they are then still in the nearest cache.

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use defrost_kernels::Depthwise;
 
-/// Bytes of a strip of the input: a part of the second-level cache.
-const STRIP_BYTES: usize = 256 << 10;
+/// Bytes of a strip of the input: a part of the second-level cache. Networks of tests are small.
+const STRIP_BYTES: usize = if cfg!(test) { 8 << 10 } else { 256 << 10 };
 
 /// A part of a depthwise convolution.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -27,7 +27,10 @@ pub(super) struct Unit {
     pub(super) normalization: Option<Normalization>,
     /// The shape of a depthwise convolution, the padding before it included where that is absorbed.
     pub(super) depthwise: Option<Depthwise>,
-    /// Whether the next unit computes this one.
+    /// The 1×1 convolution before the BatchNorm of a depthwise unit, where its output is too large to be stored: it is computed
+    /// strip by strip, and backward once more.
+    pub(super) expansion: Option<Box<Unit>>,
+    /// Whether a later unit computes this one.
     pub(super) is_absorbed: bool,
     /// The kernel as the right-hand side of the forward product, and transposed for the input's gradient.
     pub(super) kernel: Packed,
@@ -44,16 +47,33 @@ impl Unit {
         self.depthwise.as_ref().unwrap_or_else(|| unreachable!("only depthwise convolutions have such a shape"))
     }
 
+    /// The value that it is computed from, counted from the tap.
+    pub(super) fn source(&self) -> usize {
+        match (&self.expansion, &self.normalization) {
+            (Some(expansion), _) => expansion.source(),
+            (None, Some(normalization)) => normalization.input,
+            (None, None) => self.inputs[0],
+        }
+    }
+
     /// Whether a step of training changes what it computes with.
     pub(super) fn has_trainable(&self) -> bool {
         let normalization = self.normalization.as_ref();
-        !self.trainable.is_empty() || normalization.is_some_and(|normalization| normalization.trainable.is_some())
+        !self.trainable.is_empty()
+            || normalization.is_some_and(|normalization| normalization.trainable.is_some())
+            || self.expansion.as_ref().is_some_and(|expansion| expansion.has_trainable())
     }
 
     /// Packs the kernel anew, after it changed, and takes the factors of a BatchNorm.
     pub(super) fn pack(&mut self, graph: &Graph, params: &Params, engine: Engine) {
+        if self.is_absorbed {
+            return;
+        }
         if let Some(normalization) = &mut self.normalization {
             normalization.read(graph, params);
+        }
+        if let Some(expansion) = &mut self.expansion {
+            expansion.pack(graph, params, engine);
         }
         let layer = &graph.layers()[self.index];
         if !matches!(layer.op, Op::Conv2D { .. } | Op::Dense { .. }) {
@@ -147,6 +167,7 @@ pub(super) fn compile(
             trainable: own,
             normalization: None,
             depthwise: matches!(layer.op, Op::DepthwiseConv2D { .. }).then(|| depthwise_shape(graph, layer)),
+            expansion: None,
             is_absorbed: false,
             kernel: Packed::default(),
             kernel_transposed: Packed::default(),
@@ -167,8 +188,12 @@ fn readers(units: &[Unit]) -> Vec<Vec<usize>> {
     readers
 }
 
+/// Bytes of a picture's value from which on it is computed twice rather than stored: more than stays in a second-level cache
+/// between the product that makes it and the convolution that reads it. Networks of tests are small.
+const RECOMPUTED_BYTES: usize = if cfg!(test) { 1 << 10 } else { 512 << 10 };
+
 /// Gives each BatchNorm by moving statistics to the activation that alone reads it, and both to the depthwise convolution that
-/// alone reads that; else to itself.
+/// alone reads that, with the 1×1 convolution before them where that is large; else to itself.
 fn absorb_normalizations(graph: &Graph, units: &mut [Unit]) {
     let readers = readers(units);
     for number in 0..units.len() {
@@ -211,13 +236,28 @@ fn absorb_normalizations(graph: &Graph, units: &mut [Unit]) {
             scale: Vec::new(),
             shift: Vec::new(),
         };
+        let producer = unit.inputs[0].checked_sub(1).filter(|&producer| sole_reader(producer).is_some());
+        let expansion = producer.filter(|&producer| is_large_expansion(graph, units[producer].index));
         let [absorbed @ .., last] = &chain[..] else { unreachable!("a chain begins with the BatchNorm") };
         absorbed.iter().for_each(|&number| units[number].is_absorbed = true);
         units[*last].normalization = Some(normalization);
+        if let Some(expansion) = expansion.filter(|_| units[*last].depthwise.is_some()) {
+            units[*last].expansion = Some(Box::new(units[expansion].clone()));
+            units[expansion].is_absorbed = true;
+        }
         if let Some(depthwise) = &mut units[*last].depthwise {
             let input = &graph.layers()[units[number].index].output_shape;
             (depthwise.height, depthwise.width) = (input[0], input[1]);
             (depthwise.pad_top, depthwise.pad_left) = (depthwise.pad_top + padding[0], depthwise.pad_left + padding[2]);
         }
     }
+}
+
+/// Whether layer `index` is a plain 1×1 convolution with a large output.
+fn is_large_expansion(graph: &Graph, index: LayerIndex) -> bool {
+    let layer = &graph.layers()[index];
+    let bytes = layer.output_shape.iter().product::<usize>() * size_of::<f32>();
+    matches!(layer.op, Op::Conv2D { bias: false, activation: Activation::Linear, .. })
+        && Patches::of(graph, layer).is_pointwise()
+        && bytes >= RECOMPUTED_BYTES
 }

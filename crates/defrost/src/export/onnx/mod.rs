@@ -30,6 +30,8 @@ use crate::graph::{Activation, Layer, LayerIndex, Op, Padding, conv_padding};
 use crate::model::Model;
 use crate::weights::to_torch_axes;
 
+#[cfg(test)]
+pub(super) use self::read::outline;
 pub(super) use self::read::read;
 
 /// The operator set: old enough for every run time in use, and all that is needed.
@@ -46,7 +48,7 @@ pub(super) struct Form<'a> {
     pub(super) preprocess: bool,
     pub(super) batch: Batch,
     /// Logits are divided by it before the softmax; 1 is nothing.
-    pub(super) temperature: f32,
+    pub(super) temperature: f64,
     pub(super) description: &'a str,
     pub(super) metadata: &'a [(&'static str, String)],
 }
@@ -148,11 +150,11 @@ impl Writer<'_> {
         }
     }
 
-    fn end(&mut self, temperature: f32) {
+    fn end(&mut self, temperature: f64) {
         let logits = if temperature == 1.0 {
             LOGITS.to_owned()
         } else {
-            let temperature = self.floats("temperature", &[], &[temperature]);
+            let temperature = self.floats("temperature", &[], &[temperature as f32]);
             self.node("calibrated_logits", "Div", &[LOGITS, &temperature], vec![])
         };
         self.node(PROBABILITIES, "Softmax", &[&logits], vec![AttributeProto::int("axis", 1)]);

@@ -28,3 +28,37 @@ pub(in crate::export) fn read(bytes: &[u8], graph: &Graph) -> Result<Params, Str
     }
     Ok(params)
 }
+
+/// What a file holds, but for its numbers: inputs, outputs, and how many nodes of each operator.
+#[cfg(test)]
+pub(in crate::export) fn outline(bytes: &[u8]) -> String {
+    use super::proto::{Extent, ValueInfoProto};
+    use std::collections::BTreeMap;
+
+    let graph = ModelProto::decode(bytes).unwrap().graph.unwrap();
+    let shape = |value: &ValueInfoProto| {
+        let dims = value.r#type.clone().unwrap().tensor_type.unwrap().shape.unwrap().dim;
+        let extents = dims.into_iter().map(|dim| match dim.value.unwrap() {
+            Extent::Fixed(extent) => extent.to_string(),
+            Extent::Named(name) => name,
+        });
+        format!("{} [{}]", value.name, extents.collect::<Vec<_>>().join(", "))
+    };
+    let shapes = |values: &[ValueInfoProto]| values.iter().map(shape).collect::<Vec<_>>().join(", ");
+    let mut operators: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut known: Vec<&str> = graph.input.iter().map(|input| input.name.as_str()).collect();
+    known.extend(graph.initializer.iter().map(|tensor| tensor.name.as_str()));
+    for node in &graph.node {
+        *operators.entry(&node.op_type).or_default() += 1;
+        for input in &node.input {
+            assert!(known.contains(&input.as_str()), "{} reads {input} before it is computed", node.name);
+        }
+        for output in &node.output {
+            assert!(!known.contains(&output.as_str()), "{output} is computed twice");
+            known.push(output);
+        }
+    }
+    let operators: Vec<String> = operators.iter().map(|(op, count)| format!("{op} {count}\n")).collect();
+    let constants = graph.initializer.len();
+    format!("{} → {}\n{}{constants} tensors\n\n", shapes(&graph.input), shapes(&graph.output), operators.concat())
+}

@@ -5,7 +5,6 @@
 
 mod doctor;
 mod run;
-mod run_words;
 mod thumbnail;
 
 use minijinja::value::Serde;

@@ -67,8 +67,10 @@ fn is_count(layer: &Layer, variable: &str) -> bool {
 /// When the library refuses.
 pub fn to_keras_archive(config: &str, metadata: &str, weights: &[u8]) -> Result<Vec<u8>, KerasError> {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    // Stored, as Keras does; without a time, so that the same classifier is the same bytes.
-    let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    // Stored, as Keras does, at the earliest time that zip knows, so that the same classifier is the same bytes.
+    let options = SimpleFileOptions::default()
+        .compression_method(zip::CompressionMethod::Stored)
+        .last_modified_time(zip::DateTime::default());
     for (name, content) in
         [(METADATA_MEMBER, metadata.as_bytes()), (CONFIG_MEMBER, config.as_bytes()), (WEIGHTS_MEMBER, weights)]
     {

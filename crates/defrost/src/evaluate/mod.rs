@@ -1,4 +1,10 @@
-//! How good a classifier is on labelled pictures.
+//! How good a classifier is on labelled pictures: one evaluation, for the terminal, the report and the server alike.
+
+mod summary;
+mod table;
+
+pub use summary::{Calibrated, ClassFigures, Summary, TopK};
+pub use table::TableError;
 
 use rayon::prelude::*;
 use serde::Serialize;
@@ -7,7 +13,7 @@ use crate::calibrate::{self, Labelled, Reliability};
 use crate::data::Sample;
 use crate::image::Limits;
 use crate::loss::{CrossEntropy, Target};
-use crate::metrics::{ClassMetrics, ConfusionMatrix, argmax};
+use crate::metrics::{ClassMetrics, ConfusionMatrix, argmax, rank};
 use crate::predict::Predictor;
 use crate::progress::{Phase, Progress};
 use crate::train::Validated;
@@ -142,22 +148,17 @@ impl Evaluation {
         self.outcomes.iter().map(|outcome| f64::from(outcome.loss)).sum::<f64>() / self.outcomes.len() as f64
     }
 
+    /// The share of pictures whose class is among the `k` most probable.
+    pub fn top_k_accuracy(&self, k: usize) -> f64 {
+        let found = self.outcomes.iter().filter(|of| rank(&of.logits, of.truth) < k).count();
+        if self.outcomes.is_empty() { 0.0 } else { found as f64 / self.outcomes.len() as f64 }
+    }
+
     /// Precision, recall and F1 of each class.
     pub fn per_class(&self) -> Vec<ClassMetrics> {
         self.confusion.per_class()
     }
-
-    /// `predictions.csv`: path, class, predicted class, and each class' probability.
-    pub fn to_csv(&self, classes: &[String]) -> Vec<u8> {
-        let mut writer = csv::Writer::from_writer(Vec::new());
-        let columns = ["path", "class", "predicted"].into_iter().chain(classes.iter().map(String::as_str));
-        let mut written = writer.write_record(columns);
-        for outcome in &self.outcomes {
-            let names = [&outcome.path, &classes[outcome.truth], &classes[outcome.predicted]].map(String::clone);
-            let probabilities = outcome.probabilities.iter().map(f32::to_string);
-            written = written.and_then(|()| writer.write_record(names.into_iter().chain(probabilities)));
-        }
-        debug_assert!(written.is_ok(), "rows have equal lengths, and memory takes them all");
-        writer.into_inner().unwrap_or_default()
-    }
 }
+
+#[cfg(test)]
+mod tests;

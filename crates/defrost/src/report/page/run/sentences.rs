@@ -1,205 +1,14 @@
-//! Every word of a run's page, in English and Korean.
+//! The texts of a run's page that hold figures and names, in English and Korean.
 
-use serde::Serialize;
-
+use super::percent;
+use crate::artefact::Origin;
+use crate::calibrate::{LEAST_PICTURES, Left};
 use crate::report::{Lang, quoted};
-
-/// The fixed texts.
-#[derive(Debug, Serialize)]
-pub(super) struct Words {
-    pub(super) title: &'static str,
-    pub(super) contents: &'static str,
-    pub(super) summary: &'static str,
-    pub(super) curves: &'static str,
-    pub(super) curves_lead: &'static str,
-    pub(super) confusion: &'static str,
-    pub(super) confusion_lead: &'static str,
-    pub(super) truth_by_prediction: &'static str,
-    pub(super) confused: &'static str,
-    pub(super) none_confused: &'static str,
-    pub(super) classes: &'static str,
-    pub(super) classes_lead: &'static str,
-    pub(super) class: &'static str,
-    pub(super) precision: &'static str,
-    pub(super) recall: &'static str,
-    pub(super) pictures: &'static str,
-    pub(super) taken_for: &'static str,
-    pub(super) reliability: &'static str,
-    pub(super) reliability_lead: &'static str,
-    pub(super) says: &'static str,
-    pub(super) holds: &'static str,
-    pub(super) mistakes: &'static str,
-    pub(super) no_mistakes: &'static str,
-    pub(super) little: &'static str,
-    pub(super) much: &'static str,
-    pub(super) no_picture: &'static str,
-    pub(super) close: &'static str,
-    pub(super) data: &'static str,
-    pub(super) train: &'static str,
-    pub(super) validation: &'static str,
-    pub(super) test: &'static str,
-    pub(super) share: &'static str,
-    pub(super) healthy: &'static str,
-    pub(super) stages: &'static str,
-    pub(super) stages_lead: &'static str,
-    pub(super) cut: &'static str,
-    pub(super) learning_rate: &'static str,
-    pub(super) optimizer: &'static str,
-    pub(super) epochs: &'static str,
-    pub(super) time: &'static str,
-    pub(super) parameters: &'static str,
-    pub(super) accuracy_after: &'static str,
-    pub(super) proof: &'static str,
-    pub(super) repeat: &'static str,
-    pub(super) repeat_lead: &'static str,
-    pub(super) recipe: &'static str,
-    pub(super) copy: &'static str,
-    pub(super) copied: &'static str,
-    pub(super) weights_hash: &'static str,
-    pub(super) recipe_hash: &'static str,
-    pub(super) test_accuracy: &'static str,
-    pub(super) weakest: &'static str,
-    pub(super) most_confused: &'static str,
-    pub(super) loss: &'static str,
-    pub(super) loss_more: &'static str,
-    pub(super) training_time: &'static str,
-}
-
-pub(super) fn words(lang: Lang) -> &'static Words {
-    match lang {
-        Lang::English => &ENGLISH,
-        Lang::Korean => &KOREAN,
-    }
-}
-
-const ENGLISH: Words = Words {
-    title: "Training report",
-    contents: "Contents",
-    summary: "Summary",
-    curves: "Curves",
-    curves_lead: "All epochs of all stages in one figure. Where training and validation part, the classifier learns its pictures by heart.",
-    confusion: "Confusion",
-    confusion_lead: "Each row is what the pictures are, each column what the classifier says. Colour is the share of the row.",
-    truth_by_prediction: "is ↓ said →",
-    confused: "Most often confused (is → said)",
-    none_confused: "No picture is taken for another class.",
-    classes: "Classes",
-    classes_lead: "Precision: of what is called so, the share that is. Recall: of what is so, the share that is found. All in per cent, on validation pictures.",
-    class: "Class",
-    precision: "Precision",
-    recall: "Recall",
-    pictures: "Pictures",
-    taken_for: "Taken for",
-    reliability: "Reliability",
-    reliability_lead: "Of the answers that are given with 80 % certainty, 80 % should be right: the closer to the diagonal, the more a probability can be taken at its word.",
-    says: "Probability that the classifier gives (%)",
-    holds: "Answers that are right (%)",
-    mistakes: "Mistakes",
-    no_mistakes: "No validation picture is classified wrongly.",
-    little: "little evidence",
-    much: "much",
-    no_picture: "the picture isn't there any longer",
-    close: "Close",
-    data: "Data",
-    train: "Training",
-    validation: "Validation",
-    test: "Test",
-    share: "Share",
-    healthy: "The doctor found nothing wrong with the pictures.",
-    stages: "Stages",
-    stages_lead: "Each stage thaws the network from the top down. What stays frozen is hashed before and after: it must be the same, bit for bit.",
-    cut: "Cut",
-    learning_rate: "Learning rate",
-    optimizer: "Optimizer",
-    epochs: "Epochs",
-    time: "Time",
-    parameters: "Parameters",
-    accuracy_after: "Validation",
-    proof: "Frozen tensors",
-    repeat: "Repeat",
-    repeat_lead: "The recipe states everything. On the same pictures this command gives the same weights, bit for bit, with any number of threads.",
-    recipe: "Recipe",
-    copy: "Copy",
-    copied: "Copied",
-    weights_hash: "Weights (BLAKE3)",
-    recipe_hash: "Recipe (BLAKE3)",
-    test_accuracy: "Test accuracy",
-    weakest: "Weakest class",
-    most_confused: "Most often confused",
-    loss: "Validation loss",
-    loss_more: "mean cross-entropy",
-    training_time: "Training time",
-};
-
-const KOREAN: Words = Words {
-    title: "학습 보고서",
-    contents: "목차",
-    summary: "요약",
-    curves: "학습 곡선",
-    curves_lead: "모든 단계의 에폭을 한 그림에 이었습니다. 학습과 검증이 벌어지면 사진을 외우고 있다는 뜻입니다.",
-    confusion: "혼동 행렬",
-    confusion_lead: "행은 실제 클래스, 열은 분류기의 답입니다. 색은 행에서 차지하는 비율입니다.",
-    truth_by_prediction: "실제 ↓ 예측 →",
-    confused: "가장 자주 혼동한 쌍(실제 → 예측)",
-    none_confused: "다른 클래스로 잘못 본 사진이 없습니다.",
-    classes: "클래스별 성능",
-    classes_lead: "정밀도는 그렇게 부른 것 가운데 맞은 비율, 재현율은 실제 그것 가운데 찾아낸 비율입니다. 검증 사진 기준이며 단위는 %입니다.",
-    class: "클래스",
-    precision: "정밀도",
-    recall: "재현율",
-    pictures: "사진 수",
-    taken_for: "잘못 본 클래스",
-    reliability: "신뢰도",
-    reliability_lead: "80 % 확신한 답이라면 80 %가 맞아야 합니다. 대각선에 가까울수록 확률을 그대로 믿을 수 있습니다.",
-    says: "분류기가 말한 확률(%)",
-    holds: "맞은 답의 비율(%)",
-    mistakes: "틀린 사진",
-    no_mistakes: "잘못 분류한 검증 사진이 없습니다.",
-    little: "근거 적음",
-    much: "많음",
-    no_picture: "사진이 더는 없습니다",
-    close: "닫기",
-    data: "데이터",
-    train: "학습",
-    validation: "검증",
-    test: "시험",
-    share: "비율",
-    healthy: "사진에서 문제를 찾지 못했습니다.",
-    stages: "학습 단계",
-    stages_lead: "단계마다 위쪽 층부터 동결을 풉니다. 동결한 텐서는 전후의 해시를 비교해 한 비트도 바뀌지 않았음을 확인합니다.",
-    cut: "경계",
-    learning_rate: "학습률",
-    optimizer: "옵티마이저",
-    epochs: "에폭",
-    time: "시간",
-    parameters: "파라미터",
-    accuracy_after: "검증 정확도",
-    proof: "동결 텐서",
-    repeat: "재현",
-    repeat_lead: "레시피에 모든 설정이 들어 있습니다. 같은 사진으로 이 명령을 실행하면 스레드 수와 상관없이 한 비트도 다르지 않은 가중치가 나옵니다.",
-    recipe: "레시피",
-    copy: "복사",
-    copied: "복사함",
-    weights_hash: "가중치(BLAKE3)",
-    recipe_hash: "레시피(BLAKE3)",
-    test_accuracy: "시험 정확도",
-    weakest: "가장 약한 클래스",
-    most_confused: "가장 잦은 혼동",
-    loss: "검증 손실",
-    loss_more: "평균 교차 엔트로피",
-    training_time: "학습 시간",
-};
-
-/// `92.0`
-fn percent(share: f64) -> String {
-    format!("{:.1}", 100.0 * share)
-}
 
 fn plural(count: usize) -> &'static str {
     if count == 1 { "" } else { "s" }
 }
 
-/// The sentences.
 impl Lang {
     fn say(self, english: String, korean: String) -> String {
         match self {
@@ -381,5 +190,66 @@ impl Lang {
 
     pub(super) fn layers_frozen(self, frozen: usize, all: usize) -> String {
         self.say(format!("{frozen} of {all} layers frozen"), format!("{all}개 층 중 {frozen}개 동결"))
+    }
+
+    pub(super) fn uncalibrated(self, ece: f64) -> String {
+        let ece = percent(ece);
+        self.say(format!("As trained: calibration error {ece} %"), format!("보정 전: 보정 오차 {ece} %"))
+    }
+
+    pub(super) fn calibrated(self, temperature: f64, ece: f64) -> String {
+        let ece = percent(ece);
+        self.say(
+            format!("Calibrated (temperature {temperature:.2}): calibration error {ece} %"),
+            format!("보정 후(온도 {temperature:.2}): 보정 오차 {ece} %"),
+        )
+    }
+
+    pub(super) fn calibrated_on(self, pictures: u64) -> String {
+        self.say(
+            format!("Of {pictures} validation pictures, on which the temperature was fitted, too. A point's area is its share of them. The classifier gives calibrated probabilities."),
+            format!("검증 사진 {pictures}장 기준이며, 온도도 같은 사진으로 맞췄습니다. 점의 넓이는 사진의 비율입니다. 분류기는 보정한 확률을 줍니다."),
+        )
+    }
+
+    pub(super) fn left_uncalibrated(self, left: Left) -> String {
+        match (self, left) {
+            (Lang::English, Left::TooFew) => format!(
+                "Not calibrated: that takes at least {LEAST_PICTURES} validation pictures. A point's area is its share of them."
+            ),
+            (Lang::Korean, Left::TooFew) => {
+                format!("보정하지 않음: 검증 사진이 {LEAST_PICTURES}장 이상 필요합니다. 점의 넓이는 사진의 비율입니다.")
+            }
+            (Lang::English, Left::NoMistakes) => {
+                "Not calibrated: without a mistake nothing tells how sure it may be.".to_owned()
+            }
+            (Lang::Korean, Left::NoMistakes) => {
+                "보정하지 않음: 틀린 사진이 없어 얼마나 확신해도 되는지 알 수 없습니다.".to_owned()
+            }
+            (Lang::English, _) => {
+                "Not calibrated: the validation pictures don't tell the temperature well enough.".to_owned()
+            }
+            (Lang::Korean, _) => "보정하지 않음: 검증 사진으로는 온도를 충분히 알 수 없습니다.".to_owned(),
+        }
+    }
+
+    pub(super) fn bin(self, pictures: u64, confidence: f64, accuracy: f64) -> String {
+        let [confidence, accuracy] = [confidence, accuracy].map(percent);
+        let s = plural(pictures as usize);
+        self.say(
+            format!("{pictures} picture{s}: says {confidence} %, right {accuracy} %"),
+            format!("사진 {pictures}장: 확신 {confidence} %, 정답 {accuracy} %"),
+        )
+    }
+
+    pub(super) fn foot(self, backbone: &str, origin: Option<&Origin>) -> String {
+        let program = concat!("defrost ", env!("CARGO_PKG_VERSION"));
+        let Some(Origin { weights, licence, .. }) = origin else { return program.to_owned() };
+        match (self, licence) {
+            (Lang::English, Some(licence)) => format!("{program} · weights of {backbone}: {weights}, {licence}"),
+            (Lang::English, None) => format!("{program} · weights of {backbone}: {weights}, of unknown licence"),
+            (Lang::Korean, Some(licence)) => format!("{program} · {backbone} 가중치: {weights}, {licence}"),
+            (Lang::Korean, None) => format!("{program} · {backbone} 가중치: {weights}, 라이선스 모름"),
+        }
     }
 }
