@@ -268,7 +268,7 @@ pub(super) const TIMM: TimmNames = TimmNames {
 /// Names of timm, and of the packages `efficientnet-pytorch` and `efficientnet-lite-pytorch`:
 /// `_blocks.1._expand_conv.weight` → `block2a_expand_conv/kernel`.
 fn rename(foreign: &str) -> Option<String> {
-    if let Some(ours) = TIMM.from_timm(foreign) {
+    if let Some(ours) = TIMM.ours_of_timm(foreign) {
         return Some(ours);
     }
     let (layer, attribute) = foreign.rsplit_once('.')?;

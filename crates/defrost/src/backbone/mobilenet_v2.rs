@@ -28,7 +28,7 @@ macro_rules! keras_imagenet {
             }),
             variant: Variant { name: stringify!($alpha), width: $alpha, depth: 1.0 },
             build,
-            rename: |foreign| TIMM.from_timm(foreign),
+            rename: |foreign| TIMM.ours_of_timm(foreign),
             // timm's own defaults are PyTorch's padding and epsilon.
             timm: Timm { build: concat!("timm.", $timm, ", bn_eps=1e-3, pad_type=\"same\")"), names: &TIMM },
         }

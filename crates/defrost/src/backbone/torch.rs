@@ -54,7 +54,7 @@ impl TimmNames {
     }
 
     /// Our name of timm's tensor.
-    pub(super) fn from_timm(&self, theirs: &str) -> Option<String> {
+    pub(super) fn ours_of_timm(&self, theirs: &str) -> Option<String> {
         let (layer, attribute) = theirs.rsplit_once('.')?;
         Some(format!("{}/{}", self.layer_from_timm(layer)?, variable(layer, attribute)?))
     }
