@@ -1,12 +1,19 @@
 //! Load for `defrost serve`: pictures over many connections, as fast as they are answered or at a given rate.
 //!
 //! ```text
-//! cargo run --release -p defrost-cli --example load -- 127.0.0.1:8000 --connections 64 --seconds 10 photos/*/*.jpg
+//! rustc --edition 2024 -O crates/defrost-cli/examples/load.rs -o load
+//! ./load 127.0.0.1:8000 --connections 64 --seconds 10 photos/*/*.jpg
 //! ```
+//!
+//! It needs the standard library alone, so nothing else has to be built for it.
 //!
 //! At a rate, a request's time counts from when it was due, so that a server that stalls can't hide those that had to wait.
 
-#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a tool that measures: what it can't do, it may say by failing")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a tool that measures: what it can't do, it may say by failing"
+)]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -15,22 +22,32 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use clap::Parser;
-use serde_json::json;
-
-/// Sends pictures to a server, and tells how they were answered
-#[derive(Parser)]
+/// What is asked for.
 struct Args {
     server: SocketAddr,
-    #[arg(required = true)]
     pictures: Vec<PathBuf>,
-    #[arg(long, default_value_t = 64)]
     connections: usize,
-    #[arg(long, default_value_t = 10.0)]
     seconds: f64,
-    /// Requests a second; as many as are answered where it is left out
-    #[arg(long)]
+    /// Requests a second; as many as are answered where it is left out.
     rate: Option<f64>,
+}
+
+impl Args {
+    fn parse() -> Args {
+        let mut words = std::env::args().skip(1);
+        let server = words.next().unwrap().parse().unwrap();
+        let mut args = Args { server, pictures: Vec::new(), connections: 64, seconds: 10.0, rate: None };
+        while let Some(word) = words.next() {
+            let mut value = || words.next().unwrap();
+            match word.as_str() {
+                "--connections" => args.connections = value().parse().unwrap(),
+                "--seconds" => args.seconds = value().parse().unwrap(),
+                "--rate" => args.rate = Some(value().parse().unwrap()),
+                _ => args.pictures.push(word.into()),
+            }
+        }
+        args
+    }
 }
 
 /// What one connection saw.
@@ -57,21 +74,29 @@ fn main() {
     let seconds = begun.elapsed().as_secs_f64();
     let mut times: Vec<f64> = seen.iter().flat_map(|seen| &seen.times).copied().collect();
     times.sort_by(f64::total_cmp);
-    let mut statuses = BTreeMap::<String, usize>::new();
+    let mut statuses = BTreeMap::<u16, usize>::new();
     for (status, count) in seen.iter().flat_map(|seen| &seen.statuses) {
-        *statuses.entry(status.to_string()).or_default() += count;
+        *statuses.entry(*status).or_default() += count;
     }
-    let quantile = |share: f64| times.get((share * times.len() as f64) as usize).or(times.last()).map(|s| 1000.0 * s);
-    let report = json!({
-        "seconds": seconds,
-        "statuses": statuses,
-        "per_second": times.len() as f64 / seconds,
-        "milliseconds": { "p50": quantile(0.5), "p90": quantile(0.9), "p99": quantile(0.99), "max": quantile(1.0) },
-        "without_retry_after": seen.iter().map(|seen| seen.unhelpful).sum::<usize>(),
-        "broken_connections": seen.iter().map(|seen| seen.broken).sum::<usize>(),
-        "cpu_seconds": cpu_seconds() - cpu,
-    });
-    println!("{report}");
+    let quantile = |share: f64| {
+        let place = ((share * times.len() as f64) as usize).min(times.len().saturating_sub(1));
+        times.get(place).map_or(0.0, |seconds| 1000.0 * seconds)
+    };
+    let count = |of: fn(&Seen) -> usize| seen.iter().map(of).sum::<usize>();
+    let statuses: Vec<String> = statuses.iter().map(|(status, count)| format!("\"{status}\": {count}")).collect();
+    println!(
+        "{{\"seconds\": {seconds}, \"statuses\": {{{}}}, \"per_second\": {}, \"milliseconds\": {{\"p50\": {}, \"p90\": {}, \
+         \"p99\": {}, \"max\": {}}}, \"without_retry_after\": {}, \"broken_connections\": {}, \"cpu_seconds\": {}}}",
+        statuses.join(", "),
+        times.len() as f64 / seconds,
+        quantile(0.5),
+        quantile(0.9),
+        quantile(0.99),
+        quantile(1.0),
+        count(|seen| seen.unhelpful),
+        count(|seen| seen.broken),
+        cpu_seconds() - cpu,
+    );
 }
 
 /// One connection, kept as long as the server keeps it.

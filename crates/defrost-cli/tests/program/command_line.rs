@@ -11,6 +11,7 @@ fn help_is_short_and_has_examples() {
         "predict",
         "evaluate",
         "compare",
+        "serve",
         "export",
         "doctor",
         "report",

@@ -26,13 +26,14 @@ const READABLE: &str = "send a whole JPEG, PNG, WebP, GIF, BMP or TIFF within th
 pub(super) struct Wanted {
     top_k: usize,
     min_probability: f32,
+    reject_unlike: bool,
     /// What a body that is a picture is called in the answer.
     name: Option<String>,
 }
 
 impl Default for Wanted {
     fn default() -> Wanted {
-        Wanted { top_k: 3, min_probability: 0.0, name: None }
+        Wanted { top_k: 3, min_probability: 0.0, reject_unlike: false, name: None }
     }
 }
 
@@ -42,11 +43,12 @@ pub(super) async fn predict(
     request: Request,
 ) -> Result<Response, Refusal> {
     let Query(wanted) = wanted.map_err(|error| misasked(&error.body_text()))?;
-    let asked = Asked { top_k: wanted.top_k, min_probability: wanted.min_probability, reject_unlike: false };
+    let Wanted { top_k, min_probability, reject_unlike, name } = wanted;
+    let asked = Asked { top_k, min_probability, reject_unlike };
     if asked.top_k == 0 || !(0.0..=1.0).contains(&asked.min_probability) {
         return Err(misasked("`top_k` must be at least 1 and `min_probability` from 0 to 1"));
     }
-    let uploads = upload::read(request, wanted.name, &app).await?;
+    let uploads = upload::read(request, name, &app).await?;
     let seen = see(&app, uploads, asked).await?;
     let (lines, statuses): (Vec<Line>, Vec<Option<StatusCode>>) = seen.into_iter().unzip();
     let unreadable: Vec<StatusCode> = statuses.into_iter().flatten().collect();
@@ -106,6 +108,6 @@ fn status(error: &ImageError) -> StatusCode {
 }
 
 fn misasked(reason: &str) -> Refusal {
-    let hint = "the query may have `top_k`, `min_probability` and `name`, as in `/predict?top_k=5`";
+    let hint = "the query may have `top_k`, `min_probability`, `reject_unlike` and `name`, as in `/predict?top_k=5`";
     Refusal::new(StatusCode::BAD_REQUEST, format!("the query can't be read: {reason}"), hint)
 }

@@ -114,6 +114,7 @@ export class Card {
     this.part("select").value = right ?? "";
     this.part(".right span").textContent = say(right ? "marked_as" : "wrong");
     this.part(".undo").hidden = !right;
+    this.part(".unlike").hidden = !prediction.unlike;
     const why = this.part(".why");
     why.hidden = this.part(".photo").hidden;
     why.title = say("why_of", prediction.top[0].class);
