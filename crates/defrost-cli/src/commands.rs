@@ -18,6 +18,7 @@ mod schedule;
 mod serve;
 mod summary;
 mod train;
+mod workplace;
 
 use std::io;
 use std::path::{Path, PathBuf};

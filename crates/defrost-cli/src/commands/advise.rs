@@ -1,16 +1,13 @@
 //! `defrost advise`: which strategy suits the data, why, and the recipe for it.
 
 use defrost::advise::{Advice, advise};
-use defrost::features::Cache;
-use defrost::job::{Environment, Job};
-use defrost::progress::Progress;
+use defrost::job::Job;
 use defrost::recipe::Recipe;
 use serde::Serialize;
 
-use super::cache;
+use super::workplace::Workplace;
 use crate::args;
-use crate::failure::{Blame, Failure};
-use crate::interrupt;
+use crate::failure::Failure;
 use crate::terminal::Terminal;
 
 #[derive(Serialize)]
@@ -33,20 +30,12 @@ pub(super) fn run(args: &args::Advise, terminal: &Terminal) -> Result<(), Failur
             recipe.set(key, value)?;
         }
     }
-    let cancel = interrupt::listen(terminal)?;
-    let bars = terminal.bars();
-    let progress = Progress::new(&bars, cancel);
-    let weights_cache = cache::weights(terminal)?;
-    let environment = Environment {
-        embedded: defrost_weights::efficientnet_lite0(),
-        weights_cache: &weights_cache,
-        features: Cache::none(),
-        lang: words.0,
-    };
-    let job = Job::prepare(&recipe, false, &environment, progress)?;
+    let work = Workplace::open(terminal, true)?;
+    let progress = work.progress();
+    let job = Job::prepare(&recipe, false, &work.environment(), progress).map_err(|error| work.failure(error))?;
     // The recipe as asked for, not as the job resolved it: the advice decides what it left open.
     let advice = advise(&job.data, &job.model, &recipe, progress).map_err(|error| match progress.cancelled() {
-        true => Failure { blame: Blame::Interrupted, error: anyhow::anyhow!(words.stopped()), hint: None },
+        true => Failure::stopped(words.stopped()),
         false => Failure::user(error),
     })?;
     let recipe = advice.recipe.to_toml();

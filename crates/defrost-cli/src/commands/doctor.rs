@@ -3,17 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use defrost::doctor::{Diagnosis, Finding, Kind, LabelCheck, Severity};
-use defrost::features::Cache;
-use defrost::job::{self, Environment};
-use defrost::progress::Progress;
+use defrost::job;
 use defrost::recipe::Recipe;
 use defrost::report::{FindingWords, doctor_page};
 use serde::Serialize;
 
-use super::cache;
+use super::workplace::Workplace;
 use crate::args;
 use crate::failure::Failure;
-use crate::interrupt;
 use crate::terminal::{Terminal, columns, short};
 
 #[derive(Serialize)]
@@ -57,21 +54,9 @@ struct Exclusion<'a> {
 
 pub(super) fn run(args: &args::Doctor, terminal: &Terminal) -> Result<(), Failure> {
     let words = terminal.words;
-    let cancel = interrupt::listen(terminal)?;
-    let bars = terminal.bars();
-    let progress = Progress::new(&bars, cancel);
-    let weights_cache = cache::weights(terminal)?;
-    let environment = Environment {
-        embedded: defrost_weights::efficientnet_lite0(),
-        weights_cache: &weights_cache,
-        features: if args.no_cache { Cache::none() } else { Cache::in_folder(&cache::features_folder(terminal)?)? },
-        lang: words.0,
-    };
+    let work = Workplace::open(terminal, args.no_cache)?;
     let (job, diagnosis) =
-        job::examine(&recipe(args)?, &environment, progress).map_err(|error| match error.is_cancelled() {
-            true => Failure::stopped(words.stopped()),
-            false => error.into(),
-        })?;
+        job::examine(&recipe(args)?, &work.environment(), work.progress()).map_err(|error| work.failure(error))?;
     tell(args, &diagnosis, terminal);
 
     let exclude_out = args.exclude_out.clone().or_else(|| args.html.as_deref().map(beside));

@@ -2,16 +2,13 @@
 
 use std::path::Path;
 
-use defrost::features::Cache;
-use defrost::job::{EmbeddingFormat, Environment, Job};
-use defrost::progress::Progress;
+use defrost::job::{EmbeddingFormat, Job};
 use defrost::recipe::Recipe;
 use serde::Serialize;
 
-use super::cache;
+use super::workplace::Workplace;
 use crate::args;
 use crate::failure::Failure;
-use crate::interrupt;
 use crate::terminal::{Terminal, short};
 
 #[derive(Serialize)]
@@ -29,21 +26,10 @@ pub(super) fn run(args: &args::Embed, terminal: &Terminal) -> Result<(), Failure
     let words = terminal.words;
     // Before any work.
     let format = EmbeddingFormat::of(&args.out)?;
-    let cancel = interrupt::listen(terminal)?;
-    let bars = terminal.bars();
-    let progress = Progress::new(&bars, cancel);
-    let weights_cache = cache::weights(terminal)?;
-    let environment = Environment {
-        embedded: defrost_weights::efficientnet_lite0(),
-        weights_cache: &weights_cache,
-        features: if args.no_cache { Cache::none() } else { Cache::in_folder(&cache::features_folder(terminal)?)? },
-        lang: words.0,
-    };
-    let job = Job::prepare(&recipe(args)?, args.strict, &environment, progress)?;
-    let embedding = job.embed(progress).map_err(|error| match error.is_cancelled() {
-        true => Failure::stopped(words.stopped()),
-        false => error.into(),
-    })?;
+    let work = Workplace::open(terminal, args.no_cache)?;
+    let job = Job::prepare(&recipe(args)?, args.strict, &work.environment(), work.progress())
+        .map_err(|error| work.failure(error))?;
+    let embedding = job.embed(work.progress()).map_err(|error| work.failure(error))?;
     let samples = embedding.paths.len();
     if samples == 0 {
         return Err(Failure::user(words.nothing_readable(&short(&args.data))));

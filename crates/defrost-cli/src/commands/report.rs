@@ -1,15 +1,13 @@
 //! `defrost report`: a run's page, written anew.
 
-use defrost::features::Cache;
-use defrost::job::{self, Environment};
-use defrost::progress::Progress;
+use defrost::job;
 use defrost::run;
 use serde::Serialize;
 
-use super::{cache, run_or_latest};
+use super::run_or_latest;
+use super::workplace::Workplace;
 use crate::args;
 use crate::failure::Failure;
-use crate::interrupt;
 use crate::terminal::{Terminal, short};
 
 #[derive(Serialize)]
@@ -22,20 +20,9 @@ struct Report {
 pub(super) fn run(args: &args::Report, terminal: &Terminal) -> Result<(), Failure> {
     let words = terminal.words;
     let run = run_or_latest(args.run.as_deref(), terminal)?;
-    let cancel = interrupt::listen(terminal)?;
-    let bars = terminal.bars();
-    let progress = Progress::new(&bars, cancel);
-    let weights_cache = cache::weights(terminal)?;
-    let environment = Environment {
-        embedded: defrost_weights::efficientnet_lite0(),
-        weights_cache: &weights_cache,
-        features: if args.no_cache { Cache::none() } else { Cache::in_folder(&cache::features_folder(terminal)?)? },
-        lang: words.0,
-    };
-    let page = job::report(&run, args.doctor, &environment, progress).map_err(|error| match error.is_cancelled() {
-        true => Failure::stopped(words.stopped()),
-        false => error.into(),
-    })?;
+    let work = Workplace::open(terminal, args.no_cache)?;
+    let page =
+        job::report(&run, args.doctor, &work.environment(), work.progress()).map_err(|error| work.failure(error))?;
     let out = args.out.clone().unwrap_or_else(|| run.join(run::REPORT));
     defrost::fs::write_atomic(&out, page.as_bytes())?;
     terminal.say(words.written(&short(&out)));

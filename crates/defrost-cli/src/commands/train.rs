@@ -5,18 +5,16 @@ mod talk;
 
 use std::path::Path;
 
-use defrost::features::Cache;
-use defrost::job::{Environment, Job, JobError, Outcome};
+use defrost::job::{Job, JobError, Outcome};
 use defrost::model::Model;
-use defrost::progress::Progress;
 use defrost::recipe::Recipe;
 use defrost::run::{self, RunDir};
 use defrost::train::{Callback, History, TrainError};
 
-use super::{RUNS, cache};
+use super::RUNS;
+use super::workplace::Workplace;
 use crate::args::Train;
 use crate::failure::{Blame, Failure};
-use crate::interrupt;
 use crate::terminal::{Bars, StageTable, Terminal, short};
 
 pub(super) fn run(args: &Train, terminal: &Terminal) -> Result<(), Failure> {
@@ -49,29 +47,20 @@ pub(super) struct Work<'a> {
 impl Work<'_> {
     /// Trains and says how it goes, but not what came of it.
     pub(super) fn carry_out(self, terminal: &Terminal) -> Result<(Outcome, RunDir), Failure> {
-        let cancel = interrupt::listen(terminal)?;
-        let bars = terminal.bars();
-        let progress = Progress::new(&bars, cancel);
-        let weights_cache = cache::weights(terminal)?;
-        let environment = Environment {
-            embedded: defrost_weights::efficientnet_lite0(),
-            weights_cache: &weights_cache,
-            features: if self.no_cache { Cache::none() } else { Cache::in_folder(&cache::features_folder(terminal)?)? },
-            lang: terminal.words.0,
-        };
-        let job = Job::prepare(&self.recipe, self.strict, &environment, progress).map_err(|error| {
-            if error.is_cancelled() { Failure::stopped(terminal.words.stopped()) } else { failed(error) }
-        })?;
+        let place = Workplace::open(terminal, self.no_cache)?;
+        let progress = place.progress();
+        let job = Job::prepare(&self.recipe, self.strict, &place.environment(), progress)
+            .map_err(|error| place.failure(error))?;
         let dir = match (self.resumed, self.out) {
             (Some(dir), _) => dir,
             (None, Some(path)) => RunDir::create(path)?,
             (None, None) => RunDir::create_next(Path::new(RUNS), &job.data.name)?,
         };
         talk::before(&job, &dir, terminal)?;
-        let mut table = Table { rows: StageTable::default(), bars: &bars };
+        let mut table = Table { rows: StageTable::default(), bars: &place.bars };
         let outcome = job.run(&dir, &mut table, progress).map_err(|error| match error.is_cancelled() {
             true => stopped(dir.path(), terminal),
-            false => interrupted(error, dir.path(), terminal),
+            false => interrupted(error, &place, dir.path(), terminal),
         })?;
         Ok((outcome, dir))
     }
@@ -95,14 +84,6 @@ fn same(a: &Path, b: &Path) -> bool {
     a == b || matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b)
 }
 
-/// Downloads and broken promises are not the user's fault; the rest is judged by its cause.
-fn failed(error: JobError) -> Failure {
-    match error {
-        JobError::Fetch(_) | JobError::Train(TrainError::Freeze(_)) => Failure::system(error),
-        error => error.into(),
-    }
-}
-
 fn resume_command(dir: &Path) -> String {
     format!("defrost train --resume --out {}", dir.display())
 }
@@ -112,9 +93,9 @@ fn stopped(dir: &Path, terminal: &Terminal) -> Failure {
 }
 
 /// A run that the system stopped goes on when its cause is gone; nothing that it has written is half-written.
-fn interrupted(error: JobError, dir: &Path, terminal: &Terminal) -> Failure {
+fn interrupted(error: JobError, place: &Workplace, dir: &Path, terminal: &Terminal) -> Failure {
     let broken_promise = matches!(error, JobError::Train(TrainError::Freeze(_)));
-    let failure = failed(error);
+    let failure = place.failure(error);
     match failure.blame {
         Blame::System if !broken_promise => failure.hint(terminal.words.goes_on(&resume_command(dir))),
         _ => failure,
