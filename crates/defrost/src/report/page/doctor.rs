@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rayon::prelude::*;
 use serde::Serialize;
 
+use super::counts::{CountRow, count_rows};
 use super::thumbnail::thumbnail;
 use super::{PageError, render};
 use crate::data::{Dataset, Sample};
@@ -20,9 +21,6 @@ const MEMBERS: usize = 12;
 /// Findings of a kind that follow as lines.
 const LINES: usize = 2000;
 
-/// The bar of the largest class, in `rem`.
-const WIDEST: f64 = 8.0;
-
 #[derive(Serialize)]
 struct Page<'a> {
     lang: &'static str,
@@ -32,7 +30,7 @@ struct Page<'a> {
     exclude: Option<Exclude>,
     labels: Option<String>,
     kinds: Vec<Section>,
-    classes: Vec<Class<'a>>,
+    classes: Vec<CountRow<'a>>,
 }
 
 /// What is better left out, and how.
@@ -40,15 +38,6 @@ struct Page<'a> {
 struct Exclude {
     sentence: String,
     command: String,
-}
-
-#[derive(Serialize)]
-struct Class<'a> {
-    name: &'a str,
-    train: usize,
-    validation: usize,
-    test: usize,
-    share: String,
 }
 
 /// The findings of one kind.
@@ -96,15 +85,6 @@ pub fn doctor_page(diagnosis: &Diagnosis, data: &Dataset, exclude: &str, lang: L
         .collect();
     let kinds = Kind::ALL.into_iter().filter_map(|kind| section(diagnosis, kind, &samples, lang)).collect();
     let counts = data.class_counts();
-    let of = |count: &crate::data::ClassCount| count.train + count.validation + count.test;
-    let largest = counts.iter().map(of).max().unwrap_or(0).max(1) as f64;
-    let classes = counts.iter().map(|count| Class {
-        name: &count.class,
-        train: count.train,
-        validation: count.validation,
-        test: count.test,
-        share: format!("{:.2}", WIDEST * of(count) as f64 / largest),
-    });
     let exclusions = diagnosis.exclusions().len();
     let path = data.path.display().to_string();
     let page = Page {
@@ -132,7 +112,7 @@ pub fn doctor_page(diagnosis: &Diagnosis, data: &Dataset, exclude: &str, lang: L
         }),
         data: path.clone(),
         kinds,
-        classes: classes.collect(),
+        classes: count_rows(&counts),
     };
     render("doctor.html", page)
 }

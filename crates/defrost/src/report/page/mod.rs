@@ -3,6 +3,7 @@
 //! `base.html` is the frame of every page and `base.css` its type and colours; a page extends it. Values are escaped as they are
 //! inserted, and a policy in the page's head forbids every request.
 
+mod counts;
 mod doctor;
 mod run;
 mod thumbnail;

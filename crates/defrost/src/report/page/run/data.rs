@@ -3,24 +3,11 @@
 use serde::Serialize;
 
 use super::RunReport;
-use crate::data::ClassCount;
 use crate::doctor::{Diagnosis, Kind, Severity};
 use crate::report::{FindingWords, Lang};
 
 /// Lines of a list of pictures.
 const LINES: usize = 100;
-
-/// The bar of the largest class, in `rem`.
-const WIDEST: f64 = 8.0;
-
-#[derive(Serialize)]
-pub(super) struct CountRow<'a> {
-    name: &'a str,
-    train: usize,
-    validation: usize,
-    test: usize,
-    share: String,
-}
 
 #[derive(Serialize)]
 pub(super) struct Skipped {
@@ -35,21 +22,6 @@ pub(super) struct FindingRow {
     count: usize,
     meaning: &'static str,
     lines: Vec<String>,
-}
-
-pub(super) fn count_rows(counts: &[ClassCount]) -> Vec<CountRow<'_>> {
-    let of = |count: &ClassCount| count.train + count.validation + count.test;
-    let largest = counts.iter().map(of).max().unwrap_or(0).max(1) as f64;
-    counts
-        .iter()
-        .map(|count| CountRow {
-            name: &count.class,
-            train: count.train,
-            validation: count.validation,
-            test: count.test,
-            share: format!("{:.2}", WIDEST * of(count) as f64 / largest),
-        })
-        .collect()
 }
 
 pub(super) fn skipped(report: &RunReport<'_>, lang: Lang) -> Option<Skipped> {

@@ -14,12 +14,13 @@ mod words;
 use serde::Serialize;
 
 use self::classes::{ClassRow, Matrix, Pair};
-use self::data::{CountRow, FindingRow, Skipped};
+use self::data::{FindingRow, Skipped};
 use self::mistakes::Card;
 use self::reliability::ReliabilityChart;
 use self::stages::StageCard;
 use self::summary::{Accuracy, Fact, Takeaway};
 use self::words::{Words, words};
+use super::counts::{CountRow, count_rows};
 use super::{PageError, render};
 use crate::artefact::Origin;
 use crate::calibrate::Calibration;
@@ -232,7 +233,7 @@ pub fn run_page(report: &RunReport<'_>, lang: Lang) -> Result<String, PageError>
         more_mistakes,
         data_lead: lang.data_lead(&report.data, report.train_samples, report.views),
         has_test: report.counts.iter().any(|count| count.test > 0),
-        counts: data::count_rows(&report.counts),
+        counts: count_rows(&report.counts),
         warnings: &report.warnings,
         skipped: data::skipped(report, lang),
         findings: report.diagnosis.map(|diagnosis| data::findings(diagnosis, lang)).unwrap_or_default(),
