@@ -19,6 +19,8 @@ use half::f16;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::tensor::{dot, unit};
+
 /// The nearest training picture that counts.
 pub const NEIGHBOURS: usize = 5;
 
@@ -113,27 +115,6 @@ impl Familiar {
     pub fn is_unlike(&self, pooled: &[f32]) -> bool {
         self.distance(pooled) > self.bound
     }
-}
-
-/// Of length 1; all zeros stay.
-fn unit(row: &[f32]) -> Vec<f32> {
-    let length = dot(row, row).sqrt();
-    let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
-    row.iter().map(|value| value * scale).collect()
-}
-
-/// In eight sums, so that the processor takes several products at once.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a, a_rest) = a.as_chunks::<8>();
-    let (b, b_rest) = b.as_chunks::<8>();
-    let mut sums = [0.0; 8];
-    for (a, b) in a.iter().zip(b) {
-        for lane in 0..8 {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + rest
 }
 
 /// At most `most` of `numbers`, evenly taken.

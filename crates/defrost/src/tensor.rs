@@ -120,6 +120,29 @@ pub fn hash_tensor(hasher: &mut blake3::Hasher, name: &str, tensor: &Tensor) {
     }
 }
 
+/// Sums kept apart while a product runs, so that it can use vector registers.
+const LANES: usize = 16;
+
+/// `Σ aᵢ · bᵢ` of two rows of one length.
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a_lanes, a_rest) = a.as_chunks::<LANES>();
+    let (b_lanes, b_rest) = b.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for (a, b) in a_lanes.iter().zip(b_lanes) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
+}
+
+/// The row with a length of 1, so that [`dot`] of two is the cosine between them; all zeros stay.
+pub(crate) fn unit(row: &[f32]) -> Vec<f32> {
+    let length = dot(row, row).sqrt();
+    let scale = if length > 0.0 { 1.0 / length } else { 0.0 };
+    row.iter().map(|value| value * scale).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::Survey;
+use crate::tensor::dot;
 
 /// What the frozen network sees of each picture of a [`Survey`].
 #[derive(Debug, Clone)]
@@ -55,19 +56,4 @@ impl Features {
     pub fn similarity(&self, a: usize, b: usize) -> f64 {
         f64::from(dot(self.row(a), self.row(b)))
     }
-}
-
-/// Sums kept apart while a product runs, so that it can use vector registers.
-const LANES: usize = 16;
-
-pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let (a_lanes, a_rest) = a.as_chunks::<LANES>();
-    let (b_lanes, b_rest) = b.as_chunks::<LANES>();
-    let mut sums = [0.0; LANES];
-    for (a, b) in a_lanes.iter().zip(b_lanes) {
-        for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
-        }
-    }
-    sums.iter().sum::<f32>() + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }

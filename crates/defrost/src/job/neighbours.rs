@@ -22,6 +22,7 @@ use crate::graph::Tap;
 use crate::model::Model;
 use crate::recipe::{BatchNorm, Recipe};
 use crate::run;
+use crate::tensor::{dot, unit};
 use crate::train::TrainError;
 
 /// A training picture that is like another one.
@@ -79,7 +80,7 @@ impl Neighbours {
             rows.read(number, &mut row).then(|| {
                 let mut features = vec![0.0; rest.output_len()];
                 rest.run(&row, &mut rest.arena(), &mut features);
-                unit(features)
+                unit(&features)
             })
         };
         let found: Vec<Option<Vec<f32>>> = (0..pictures.len()).into_par_iter().map(row).collect();
@@ -103,9 +104,9 @@ impl Neighbours {
     /// The `k` training pictures whose features are most like `pooled`, a prediction's, the most alike first; ties in the order of
     /// `split.csv`.
     pub fn nearest(&self, pooled: &[f32], k: usize) -> Vec<Neighbour<'_>> {
-        let own = unit(pooled.to_vec());
+        let own = unit(pooled);
         let rows = self.features.chunks_exact(own.len().max(1));
-        let similarity = |row: &[f32]| row.iter().zip(&own).map(|(a, b)| a * b).sum::<f32>();
+        let similarity = |row: &[f32]| dot(row, &own);
         let mut all: Vec<(f32, &SplitLine)> = rows.map(similarity).zip(&self.pictures).collect();
         all.sort_by(|a, b| b.0.total_cmp(&a.0));
         let nearest = all.into_iter().take(k);
@@ -126,11 +127,4 @@ fn taps(recipe: &Recipe, model: &Model) -> Result<Vec<Tap>, JobError> {
     taps.sort();
     taps.dedup();
     Ok(taps)
-}
-
-/// Features with a length of 1.
-fn unit(mut features: Vec<f32>) -> Vec<f32> {
-    let length = features.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
-    features.iter_mut().for_each(|x| *x /= length);
-    features
 }
