@@ -29,6 +29,9 @@ const HELD: usize = 512 << 10;
 const DRAINED: usize = 64 << 20;
 /// And for so long.
 const DRAINING: Duration = Duration::from_secs(2);
+/// A request that there is no room for is refused after so long: who asks again at once, whatever the answer says, would keep the
+/// cores busy with refusals.
+const REFUSED_AFTER: Duration = Duration::from_millis(250);
 
 /// What all requests share.
 #[derive(Debug)]
@@ -137,6 +140,7 @@ async fn admit(State(app): State<Arc<App>>, request: Request, next: Next) -> Res
     }
     let (Ok(_place), Ok(_bytes)) = (app.in_flight.try_acquire(), app.held.try_acquire_many(kibibytes(&request, &app)))
     else {
+        tokio::time::sleep(REFUSED_AFTER).await;
         let most = app.limits.in_flight;
         let error = format!("{most} requests are in flight, or {} MiB of pictures", HELD >> 10);
         return drained(request, Refusal::busy(error, app.queue.retry_after())).await;
