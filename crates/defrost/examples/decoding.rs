@@ -28,7 +28,9 @@ const TIMED: usize = 40;
 fn main() -> Result<(), Box<dyn Error>> {
     println!("{} against {}", decoder_name(Decoding::Scaled), decoder_name(Decoding::Full));
     println!("network's square {SIDE}; in brackets: with one pixel to spare for each of it");
-    println!("pictures             pixels, mean   features, relative L2: mean           largest         decode and resize");
+    println!(
+        "pictures             pixels, mean   features, relative L2: mean           largest         decode and resize"
+    );
     for path in std::env::args().skip(1) {
         row(&path)?;
     }

@@ -1,6 +1,7 @@
 //! Lists that leave pictures out or give them other classes.
 
 use super::*;
+use crate::fs;
 
 #[test]
 fn excluded_pictures_are_left_out_and_counted() {
