@@ -19,15 +19,16 @@ pub(crate) use train::Train;
 
 /// Transfer learning for image classifiers: a folder of pictures in, a classifier and the evidence of how good it is out
 #[derive(Debug, Parser)]
-#[command(name = "defrost", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "defrost", version, max_term_width = 100, override_usage = "defrost [OPTIONS] <COMMAND>")]
 #[command(
     after_help = "Exit codes: 0 done, 1 the input is at fault, 2 the program or the system is, 130 stopped with Ctrl-C"
 )]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) common: Common,
+    /// Without one, a few words of welcome.
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -63,17 +64,20 @@ pub(crate) enum Command {
     Summary(Summary),
     Schedule(Schedule),
     /// Check a recipe, show it with every default filled in, or verify its result
+    #[command(disable_help_subcommand = true)]
     Recipe {
         #[command(subcommand)]
         action: RecipeAction,
     },
     /// List the backbones, or fetch the weights of one
+    #[command(disable_help_subcommand = true)]
     Backbones {
         #[command(subcommand)]
         action: Option<BackbonesAction>,
     },
     Bench(Bench),
     /// What is kept on disk between runs: weights and features
+    #[command(disable_help_subcommand = true)]
     Cache {
         #[command(subcommand)]
         action: CacheAction,

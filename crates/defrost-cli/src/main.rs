@@ -12,21 +12,28 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
+use defrost::report::Lang;
 
 use args::Args;
 use lang::Words;
 use terminal::Terminal;
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let asked = environment::asked_lang().unwrap_or_else(environment::lang);
+    let command = match asked {
+        Lang::English => Args::command(),
+        Lang::Korean => lang::help::korean(Args::command()),
+    };
+    let args = match command.try_get_matches().and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
         Err(error) => return terminal::explain_usage(&error),
     };
     let common = args.common;
     let words = Words(common.lang.unwrap_or_else(environment::lang));
     let terminal = Terminal::new(words, common.json, common.quiet, common.verbose);
-    match commands::run(args.command, &terminal) {
+    let Some(command) = args.command else { return terminal.welcome() };
+    match commands::run(command, &terminal) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => terminal.explain(&failure),
     }
