@@ -19,7 +19,13 @@ pub(crate) use train::Train;
 
 /// Transfer learning for image classifiers: a folder of pictures in, a classifier and the evidence of how good it is out
 #[derive(Debug, Parser)]
-#[command(name = "defrost", version, max_term_width = 100, override_usage = "defrost [OPTIONS] <COMMAND>")]
+#[command(
+    name = "defrost",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    override_usage = "defrost [OPTIONS] <COMMAND>"
+)]
 #[command(
     after_help = "Exit codes: 0 done, 1 the input is at fault, 2 the program or the system is, 130 stopped with Ctrl-C"
 )]
@@ -64,20 +70,17 @@ pub(crate) enum Command {
     Summary(Summary),
     Schedule(Schedule),
     /// Check a recipe, show it with every default filled in, or verify its result
-    #[command(disable_help_subcommand = true)]
     Recipe {
         #[command(subcommand)]
         action: RecipeAction,
     },
     /// List the backbones, or fetch the weights of one
-    #[command(disable_help_subcommand = true)]
     Backbones {
         #[command(subcommand)]
         action: Option<BackbonesAction>,
     },
     Bench(Bench),
     /// What is kept on disk between runs: weights and features
-    #[command(disable_help_subcommand = true)]
     Cache {
         #[command(subcommand)]
         action: CacheAction,
@@ -87,6 +90,11 @@ pub(crate) enum Command {
     Completions {
         /// The shell
         shell: Shell,
+    },
+    /// Print this help, or that of a command
+    Help {
+        /// The command
+        command: Vec<String>,
     },
 }
 

@@ -15,17 +15,19 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 use defrost::report::Lang;
 
-use args::Args;
+use args::{Args, Command};
 use lang::Words;
 use terminal::Terminal;
 
 fn main() -> ExitCode {
     let asked = environment::asked_lang().unwrap_or_else(environment::lang);
-    let command = match asked {
-        Lang::English => Args::command(),
-        Lang::Korean => lang::help::korean(Args::command()),
-    };
-    let args = match command.try_get_matches().and_then(|matches| Args::from_arg_matches(&matches)) {
+    let mut line = Args::command();
+    line.build();
+    if asked == Lang::Korean {
+        line = lang::help::korean(line);
+    }
+    let matches = line.try_get_matches_from_mut(std::env::args_os());
+    let args = match matches.and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
         Err(error) => return terminal::explain_usage(&error),
     };
@@ -33,7 +35,11 @@ fn main() -> ExitCode {
     let words = Words(common.lang.unwrap_or_else(environment::lang));
     let terminal = Terminal::new(words, common.json, common.quiet, common.verbose);
     let Some(command) = args.command else { return terminal.welcome() };
-    match commands::run(command, &terminal) {
+    let done = match command {
+        Command::Help { command } => commands::help(&mut line, &command, &terminal),
+        command => commands::run(command, &terminal),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => terminal.explain(&failure),
     }

@@ -75,6 +75,14 @@ impl Terminal {
         })
     }
 
+    /// Writes a command's help to stdout, coloured where that is wanted.
+    pub(crate) fn help(&self, command: &mut clap::Command) -> Result<(), Failure> {
+        command.print_help().map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure { blame: Blame::ReaderLeft, error: error.into(), hint: None },
+            _ => Failure::system(error),
+        })
+    }
+
     /// Writes one JSON object to stdout, its version first.
     pub(crate) fn json<T: Serialize>(&self, body: &T) -> Result<(), Failure> {
         self.object(&Versioned::new(body))

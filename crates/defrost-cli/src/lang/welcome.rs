@@ -9,11 +9,11 @@ impl Words {
     pub(crate) fn welcome(self) -> String {
         let (what, more) = match self.0 {
             Lang::English => (
-                "defrost: a folder of pictures in, a classifier and the evidence of how good it is out",
+                "defrost learns from folders of pictures to tell what is on others",
                 "all commands: `defrost --help` · one of them: `defrost help train`",
             ),
             Lang::Korean => (
-                "defrost: 사진 폴더를 넣으면 분류기와 그 성능의 근거가 나옵니다",
+                "defrost는 클래스별 사진 폴더에서 배워, 다른 사진에 무엇이 있는지 알려 줍니다",
                 "모든 명령: `defrost --help` · 명령 하나: `defrost help train`",
             ),
         };

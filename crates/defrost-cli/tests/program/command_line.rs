@@ -38,7 +38,8 @@ fn help_is_there_for_who_knows_nothing() {
     assert!(welcome.contains("  defrost train shapes/") && welcome.contains("`defrost --help`"), "{welcome}");
     assert!(program.mistake(&["--lang", "ko"]).contains("클래스별 폴더에서 학습합니다"));
     assert_eq!(program.stdout(&["help", "train"]), program.stdout(&["train", "--help"]));
-    insta::assert_snapshot!("help_korean", program.stdout(&["--lang", "ko", "help"]));
+    assert!(program.mistake(&["help", "trian"]).contains("did you mean `train`?"));
+    insta::assert_snapshot!("help_korean", program.stdout(&["help", "--lang", "ko"]));
     insta::assert_snapshot!("help_predict_korean", program.stdout(&["predict", "--help", "--lang=ko"]));
 }
 
