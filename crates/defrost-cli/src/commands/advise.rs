@@ -3,6 +3,7 @@
 use defrost::advise::{Advice, advise};
 use defrost::job::Job;
 use defrost::recipe::Recipe;
+use defrost::report::InLang;
 use serde::Serialize;
 
 use super::workplace::Workplace;
@@ -48,8 +49,8 @@ pub(super) fn run(args: &args::Advise, terminal: &Terminal) -> Result<(), Failur
             advice: &advice,
         });
     }
-    terminal.say(words.advice(&advice));
-    advice.reasons.iter().for_each(|reason| terminal.say(format!("  - {reason}")));
+    terminal.say(advice.in_lang(words.0));
+    advice.reasons.iter().for_each(|reason| terminal.say(format!("  - {}", reason.in_lang(words.0))));
     terminal.say(words.advised_recipe());
     terminal.data(recipe.as_bytes())
 }

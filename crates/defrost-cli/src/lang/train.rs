@@ -256,6 +256,35 @@ impl Words {
         )
     }
 
+    pub(crate) fn not_data(self, path: &str) -> String {
+        say!(self, "{path} is a run, not pictures", "{path}은(는) 사진이 아니라 실행입니다")
+    }
+
+    pub(crate) fn how_runs_go_on(self, path: &str, resume: &str) -> String {
+        say!(
+            self,
+            "give the pictures; `{resume}` goes on with a stopped run, `--weights {path}` begins with its weights",
+            "사진을 지정하세요. 멈춘 실행은 `{resume}` 명령으로 잇고, `--weights {path}`를 주면 그 가중치에서 시작합니다"
+        )
+    }
+
+    pub(crate) fn data_moved(self, command: &str) -> String {
+        say!(
+            self,
+            "if the pictures were moved, say where they are: `{command}`",
+            "사진을 옮겼다면 새 위치를 알려 주세요: `{command}`"
+        )
+    }
+
+    /// An unfinished run whose data are gone, and the command to go on with it.
+    pub(crate) fn resume_moved(self, path: &str, command: &str) -> String {
+        say!(
+            self,
+            "the pictures of {path} are gone; if these are they, `{command}` goes on",
+            "{path}의 사진이 제자리에 없습니다. 이 사진이 그 사진이라면 `{command}` 명령으로 이어 가세요"
+        )
+    }
+
     pub(crate) fn goes_on(self, command: &str) -> String {
         say!(
             self,

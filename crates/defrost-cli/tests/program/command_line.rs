@@ -32,12 +32,25 @@ fn help_is_short_and_has_examples() {
 }
 
 #[test]
+fn help_is_there_for_who_knows_nothing() {
+    let program = Program::new();
+    let welcome = program.mistake(&[]);
+    assert!(welcome.contains("  defrost train shapes/") && welcome.contains("`defrost --help`"), "{welcome}");
+    assert!(program.mistake(&["--lang", "ko"]).contains("클래스별 폴더에서 학습합니다"));
+    assert_eq!(program.stdout(&["help", "train"]), program.stdout(&["train", "--help"]));
+    assert!(program.mistake(&["help", "trian"]).contains("did you mean `train`?"));
+    insta::assert_snapshot!("help_korean", program.stdout(&["help", "--lang", "ko"]));
+    insta::assert_snapshot!("help_predict_korean", program.stdout(&["predict", "--help", "--lang=ko"]));
+}
+
+#[test]
 fn mistakes_name_the_remedy() {
     let program = Program::new();
     let mistaken = "bacth_size = 3\n[[stages]]\nlr = 1e-3\nepochs = 5\nlearning_rate = -1.0\n";
     defrost::fs::write_atomic(&program.path().join("mistaken.toml"), mistaken.as_bytes()).unwrap();
     let mistakes: Vec<String> = [
         &["summry"][..],
+        &["."],
         &["summary", "efficientnet_b0", "--ct", "last=3"],
         &["summary", "eficientnet_b0"],
         &["summary", "efficientnet_b0", "--cut", "lst=3"],

@@ -54,7 +54,9 @@ impl Start {
                 let loaded = match &backbone.source {
                     None => weights::load_bytes(backbone.id, environment.embedded, &graph, &rename)?,
                     Some(source) => {
-                        let fetched = weights::fetch(source, environment.weights_cache, progress)?;
+                        let folder = environment.weights_cache;
+                        let folder = folder.ok_or(JobError::NoWeightsFolder { backbone: backbone.id })?;
+                        let fetched = weights::fetch(source, folder, progress)?;
                         weights::load(&fetched.path, &graph, &rename)?
                     }
                 };
