@@ -61,7 +61,13 @@ fn recipe(args: &args::Embed) -> Result<Recipe, Failure> {
     let mut recipe = Recipe::default();
     recipe.data.path = Some(args.data.clone());
     let input_size = args.input_size.map(|size| size.to_string());
-    for (key, value) in [("backbone", &args.backbone), ("weights", &args.weights), ("input_size", &input_size)] {
+    let fields = [
+        ("backbone", &args.backbone),
+        ("weights", &args.weights),
+        ("input_size", &input_size),
+        ("preprocess.decode", &args.decode),
+    ];
+    for (key, value) in fields {
         if let Some(value) = value {
             recipe.set(key, value)?;
         }

@@ -93,3 +93,19 @@ fn marks_read_back_as_they_were_written() {
     write_marks(&path, &marks).unwrap();
     assert_eq!(read_marks(&path).unwrap(), marks);
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_bytes_are_marks_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("relabel.csv");
+        fs::write_atomic(&path, &[&b"path,content,class\n"[..], &bytes].concat()).unwrap();
+        if let Ok(marks) = read_marks(&path) {
+            prop_assert!(marks.iter().all(|mark| !mark.class.is_empty()));
+            write_marks(&path, &marks).unwrap();
+            prop_assert_eq!(read_marks(&path).unwrap(), marks);
+        }
+    }
+}
