@@ -90,6 +90,12 @@ impl Context<'_> {
                 }
             },
             Op::GlobalAveragePooling => {
+                if let Some(normalization) = normalization {
+                    let positions = shard.values[normalization.input].len() / (samples * channels);
+                    dy.iter_mut().for_each(|dy| *dy *= 1.0 / positions as f32);
+                    self.normalized_pooling_gradient(normalization, shard, &dy);
+                    return shard.keep(dy);
+                }
                 let input_len = shard.values[input].len() / samples;
                 let share = 1.0 / (input_len / channels) as f32;
                 dy.iter_mut().for_each(|dy| *dy *= share);
@@ -153,13 +159,22 @@ impl Context<'_> {
         }
     }
 
+    /// Rows of a product whose gradients are taken together.
+    fn rows_together(inner: usize, columns: usize) -> usize {
+        (BLOCK_BYTES / size_of::<f32>() / (inner + columns)).max(BLOCK_ROWS)
+    }
+
     /// `dkernel = xᵀ · dy` and `dx = dy · kernelᵀ`, some rows at a time, so that `dy` comes from memory once.
     fn pointwise_gradients(&self, unit: &Unit, shard: &mut Shard, dy: &[f32], columns: usize) {
         let k = self.kernels;
         let input = unit.inputs[0];
+        if let Some(normalization) = &unit.normalization {
+            let rows = Self::rows_together(normalization.scale.len(), columns);
+            return self.normalized_product_gradients(unit, normalization, shard, dy, rows);
+        }
         let inner = shard.values[input].len() / (dy.len() / columns);
         let mut dx = shard.buffer(if unit.passes_gradient[0] { shard.values[input].len() } else { 0 });
-        let rows = (BLOCK_BYTES / size_of::<f32>() / (inner + columns)).max(BLOCK_ROWS);
+        let rows = Self::rows_together(inner, columns);
         for (number, dy) in dy.chunks(rows * columns).enumerate() {
             let range = number * rows * inner..number * rows * inner + dy.len() / columns * inner;
             let dx = if unit.passes_gradient[0] { &mut dx[range.clone()] } else { &mut [][..] };
@@ -174,16 +189,29 @@ impl Context<'_> {
     fn pointwise_rows(&self, unit: &Unit, shard: &mut Shard, range: Range<usize>, dy: Matrix<'_>, dx: &mut [f32]) {
         let k = self.kernels;
         if let Some(number) = unit.trainable("kernel") {
-            k.pack_into(dy, unit.kernel.precision(), &mut shard.packed);
-            let epilogue = Epilogue { accumulate: shard.accumulates(number), ..Epilogue::default() };
-            let inner = range.len() / dy.rows;
-            let x = Matrix::new(&shard.values[unit.inputs[0]][range], dy.rows, inner).transposed();
-            let dkernel = &mut shard.parameter_gradients[number];
-            k.matmul_with(x, &shard.packed, dkernel, &epilogue, &mut shard.rounded);
+            let x = std::mem::take(&mut shard.values[unit.inputs[0]]);
+            self.kernel_gradient(unit, number, shard, Matrix::new(&x[range.clone()], dy.rows, range.len() / dy.rows), dy);
+            shard.values[unit.inputs[0]] = x;
         }
         if unit.passes_gradient[0] {
             k.matmul_with(dy, &unit.kernel_transposed, dx, &Epilogue::default(), &mut shard.rounded);
         }
+    }
+
+    /// Adds `xᵀ · dy` to the gradient of parameter `number`.
+    pub(super) fn kernel_gradient(
+        &self,
+        unit: &Unit,
+        number: usize,
+        shard: &mut Shard,
+        x: Matrix<'_>,
+        dy: Matrix<'_>,
+    ) {
+        let k = self.kernels;
+        k.pack_into(dy, unit.kernel.precision(), &mut shard.packed);
+        let epilogue = Epilogue { accumulate: shard.accumulates(number), ..Epilogue::default() };
+        let dkernel = &mut shard.parameter_gradients[number];
+        k.matmul_with(x.transposed(), &shard.packed, dkernel, &epilogue, &mut shard.rounded);
     }
 
     /// The gradients of a convolution that gathers patches.
@@ -316,18 +344,13 @@ impl Context<'_> {
         let (mut sum, mut dot) = (shard.zeros(scale.len()), shard.zeros(scale.len()));
         let x = &shard.values[*input];
         self.kernels.scale_shift_gradient(x, [scale, shift], *activation, &mut dy, [&mut sum, &mut dot]);
-        self.normalization_parameter_gradients(normalization, shard, [sum, dot]);
-        if normalization.passes_gradient {
-            shard.arrive(*input, dy, self.kernels);
-        } else {
-            shard.keep(dy);
-        }
+        self.end_normalization(normalization, shard, dy, [sum, dot]);
     }
 
     /// Takes `Σ dz` and `Σ dz·x` of a BatchNorm.
     ///
     /// With `x̂ = (x − mean) / σ`: `dβ = Σ dz`, `dγ = Σ dz · x̂ = (Σ dz·x − mean · Σ dz) / σ`; `dx = dz · γ / σ` is taken with them.
-    fn normalization_parameter_gradients(
+    pub(super) fn normalization_parameter_gradients(
         &self,
         normalization: &Normalization,
         shard: &mut Shard,

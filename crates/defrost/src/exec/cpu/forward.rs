@@ -5,6 +5,7 @@ use std::ops::Range;
 use defrost_kernels::{Activation as KernelActivation, Buffer, Depthwise, Epilogue, Kernels, Matrix};
 
 use super::kernel_activation;
+use super::normalized::NEAR;
 use super::patches::Patches;
 use super::shard::{BatchMoments, Context, Mode, Shard};
 use super::strips;
@@ -54,6 +55,13 @@ impl Context<'_> {
                         y[start..start + row].copy_from_slice(source);
                     }
                 }
+            }
+            Op::Conv2D { bias, activation, .. } if normalization.is_some() => {
+                let bias = bias.then(|| self.param(layer, "bias"));
+                if let Some(normalization) = normalization {
+                    self.normalized_product(unit, normalization, bias, shard, &mut y);
+                }
+                finish(*activation, k, &mut y, &mut inner);
             }
             Op::Conv2D { bias, activation, .. } => {
                 let shape = Patches::of(self.graph, layer);
@@ -117,6 +125,11 @@ impl Context<'_> {
                     copy_and_change(x, &mut y, channels, |y| k.activate(activation, y));
                 }
             },
+            Op::GlobalAveragePooling if normalization.is_some() => {
+                if let Some(normalization) = normalization {
+                    self.normalized_pooling(unit, normalization, shard, &mut y);
+                }
+            }
             Op::GlobalAveragePooling => {
                 let input_len = x.len() / samples;
                 y.fill(0.0);
@@ -193,12 +206,9 @@ impl Normalized<'_> {
     }
 }
 
-/// Elements that are copied before they are changed: they are then still in the nearest cache.
-const COPIED: usize = 4096;
-
 /// `y = change(x)`, some rows at a time.
 fn copy_and_change(x: &[f32], y: &mut [f32], channels: usize, change: impl Fn(&mut [f32])) {
-    let len = channels * (COPIED / channels).max(1);
+    let len = channels * (NEAR / channels).max(1);
     for (x, y) in x.chunks(len).zip(y.chunks_mut(len)) {
         y.copy_from_slice(x);
         change(y);
