@@ -19,15 +19,22 @@ pub(crate) use train::Train;
 
 /// Transfer learning for image classifiers: a folder of pictures in, a classifier and the evidence of how good it is out
 #[derive(Debug, Parser)]
-#[command(name = "defrost", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    name = "defrost",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    override_usage = "defrost [OPTIONS] <COMMAND>"
+)]
 #[command(
     after_help = "Exit codes: 0 done, 1 the input is at fault, 2 the program or the system is, 130 stopped with Ctrl-C"
 )]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) common: Common,
+    /// Without one, a few words of welcome.
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -83,6 +90,11 @@ pub(crate) enum Command {
     Completions {
         /// The shell
         shell: Shell,
+    },
+    /// Print this help, or that of a command
+    Help {
+        /// The command
+        command: Vec<String>,
     },
 }
 

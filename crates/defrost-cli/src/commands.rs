@@ -25,6 +25,7 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 use defrost::artefact::Artefact;
+use defrost::error::did_you_mean;
 use defrost::exec::cpu::{Isa, Kernels};
 use defrost::predict::Predictor;
 use defrost::run::{self, RunError};
@@ -61,7 +62,23 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<(), Failure> 
             clap_complete::generate(shell, &mut Args::command(), "defrost", &mut script);
             terminal.data(script.get_ref())
         }
+        // It needs the command line itself, which `main` has.
+        Command::Help { .. } => Ok(()),
     }
+}
+
+/// Prints the help of a command, or of all.
+pub(crate) fn help(line: &mut clap::Command, names: &[String], terminal: &Terminal) -> Result<(), Failure> {
+    let mut of = line;
+    for name in names {
+        let known: Vec<String> = of.get_subcommands().map(|below| below.get_name().to_owned()).collect();
+        let unknown = || {
+            let near = did_you_mean(name, known.iter().map(String::as_str));
+            Failure::user(format!("there is no command `{name}`{near}"))
+        };
+        of = of.find_subcommand_mut(name).ok_or_else(unknown)?;
+    }
+    terminal.help(of)
 }
 
 /// Uses the instruction set that the environment names.

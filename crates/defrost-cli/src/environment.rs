@@ -11,6 +11,16 @@ fn var(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
+/// What `--lang` says, before the arguments are read: their help and their mistakes have a language, too.
+pub(crate) fn asked_lang() -> Option<Lang> {
+    let mut arguments = std::env::args_os().skip(1).filter_map(|argument| argument.into_string().ok());
+    let value = arguments.find_map(|argument| match argument.strip_prefix("--lang")? {
+        "" => Some(None),
+        rest => rest.strip_prefix('=').map(|value| Some(value.to_owned())),
+    })?;
+    value.or_else(|| arguments.next())?.parse().ok()
+}
+
 /// Korean where the locale's messages are, else English.
 pub(crate) fn lang() -> Lang {
     let locale = ["LC_ALL", "LC_MESSAGES", "LANG"].into_iter().find_map(var).unwrap_or_default();

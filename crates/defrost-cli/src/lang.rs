@@ -28,6 +28,7 @@ mod doctor;
 mod embed;
 mod evaluate;
 mod export;
+pub(crate) mod help;
 mod predict;
 mod recipe;
 mod sample;
@@ -35,6 +36,7 @@ mod schedule;
 mod serve;
 mod summary;
 mod train;
+mod welcome;
 
 impl Words {
     pub(crate) fn stopping(self) -> String {
@@ -65,6 +67,7 @@ impl Words {
             (Lang::Korean, "look-alikes") => "닮은 사진",
             (Lang::Korean, "pictures") => "사진",
             (Lang::Korean, "predict") => "예측",
+            (Lang::Korean, "advice") => "조언",
             _ => label,
         }
         .to_owned()

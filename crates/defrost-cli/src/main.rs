@@ -12,21 +12,34 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
+use defrost::report::Lang;
 
-use args::Args;
+use args::{Args, Command};
 use lang::Words;
 use terminal::Terminal;
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let asked = environment::asked_lang().unwrap_or_else(environment::lang);
+    let mut line = Args::command();
+    line.build();
+    if asked == Lang::Korean {
+        line = lang::help::korean(line);
+    }
+    let matches = line.try_get_matches_from_mut(std::env::args_os());
+    let args = match matches.and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
         Err(error) => return terminal::explain_usage(&error),
     };
     let common = args.common;
     let words = Words(common.lang.unwrap_or_else(environment::lang));
     let terminal = Terminal::new(words, common.json, common.quiet, common.verbose);
-    match commands::run(args.command, &terminal) {
+    let Some(command) = args.command else { return terminal.welcome() };
+    let done = match command {
+        Command::Help { command } => commands::help(&mut line, &command, &terminal),
+        command => commands::run(command, &terminal),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => terminal.explain(&failure),
     }

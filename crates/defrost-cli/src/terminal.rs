@@ -4,6 +4,7 @@
 
 mod bars;
 mod stages;
+mod wrap;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -21,6 +22,9 @@ pub(crate) use stages::{StageTable, scientific};
 
 /// The version of every `--json` object: raised when a field changes its meaning or goes, not when one is added.
 const JSON_VERSION: u32 = 1;
+
+/// Cells of a line that are taken for granted: a terminal that claims fewer is left to break lines itself.
+const NARROWEST: u16 = 40;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -71,6 +75,14 @@ impl Terminal {
         })
     }
 
+    /// Writes a command's help to stdout, coloured where that is wanted.
+    pub(crate) fn help(&self, command: &mut clap::Command) -> Result<(), Failure> {
+        command.print_help().map_err(|error| match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure { blame: Blame::ReaderLeft, error: error.into(), hint: None },
+            _ => Failure::system(error),
+        })
+    }
+
     /// Writes one JSON object to stdout, its version first.
     pub(crate) fn json<T: Serialize>(&self, body: &T) -> Result<(), Failure> {
         self.object(&Versioned::new(body))
@@ -117,6 +129,12 @@ impl Terminal {
         Bars::new(*self)
     }
 
+    /// Greets who gives no command, which is a mistake all the same.
+    pub(crate) fn welcome(&self) -> ExitCode {
+        talk(&self.words.welcome());
+        Blame::User.exit_code()
+    }
+
     /// Says why a command failed; the exit code.
     pub(crate) fn explain(&self, failure: &Failure) -> ExitCode {
         match failure.blame {
@@ -150,6 +168,13 @@ pub(crate) fn explain_usage(error: &clap::Error) -> ExitCode {
         .replace("\n  \u{1b}[32mtip:\u{1b}[0m", "\nhint:")
         .replace("\n  tip:", "\nhint:");
     talk(text.trim_end());
+    // Who gives pictures and no command.
+    if let (clap::error::ErrorKind::InvalidSubcommand, Some(clap::error::ContextValue::String(given))) =
+        (error.kind(), error.get(clap::error::ContextKind::InvalidSubcommand))
+        && Path::new(given).exists()
+    {
+        talk(&format!("\n{HINT}hint:{HINT:#} `defrost train {given}`, or `defrost predict {given}`?"));
+    }
     Blame::User.exit_code()
 }
 
@@ -208,8 +233,13 @@ pub(crate) fn cells_wide(text: &str) -> usize {
     text.chars().map(|character| if ('가'..='힣').contains(&character) { 2 } else { 1 }).sum()
 }
 
-/// Writes a line to stderr, coloured where that is wanted. Nothing can be told to a user whose stderr is gone.
+/// Writes a line to stderr, coloured where that is wanted, and broken to the width of a terminal. Nothing can be told to a user
+/// whose stderr is gone.
 fn talk(line: &str) {
+    let line = match terminal_size::terminal_size_of(io::stderr()) {
+        Some((width, _)) => wrap::wrapped(line, width.0.max(NARROWEST).into()),
+        None => line.to_owned(),
+    };
     let _ = writeln!(anstream::stderr().lock(), "{line}");
 }
 

@@ -52,7 +52,7 @@ fn job(path: &str, features: Cache) -> Result<Job, Box<dyn Error>> {
     recipe.set("augment", "none")?;
     recipe.set_epochs("1,0")?;
     let embedded = defrost_weights::efficientnet_lite0();
-    let environment = Environment { embedded, weights_cache: Path::new(""), features, lang: Lang::English };
+    let environment = Environment { embedded, weights_cache: None, features, lang: Lang::English };
     Ok(Job::prepare(&recipe, false, &environment, Progress::none())?)
 }
 

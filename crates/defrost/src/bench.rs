@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use defrost_kernels::{Bf16, Epilogue, Isa, Kernels, Matrix};
 
-use crate::exec::cpu::{Engine, Program, Randomness, StepInfo, Tail};
+use crate::exec::cpu::{Engine, Program, Randomness, StepInfo, Tail, UnitInfo};
 use crate::graph::{Cut, CutError, Tap};
 use crate::loss::{CrossEntropy, Target};
 use crate::model::Model;
@@ -82,6 +82,30 @@ pub fn plan(model: &Model, engine: Engine) -> (Vec<TimedStep>, f64) {
     (timed.collect(), peak_multiply_adds(engine.kernels))
 }
 
+/// A training step from `cut` on, layer by layer on one thread: the medians of some passes.
+///
+/// # Errors
+/// When the backbone has no such cut.
+pub fn step_plan(model: &Model, cut: &Cut, engine: Engine) -> Result<Vec<UnitInfo>, CutError> {
+    let (mut tail, rows) = tail(model, cut, engine)?;
+    let classes = model.num_classes();
+    let loss = CrossEntropy::plain(classes);
+    let mut pass = || {
+        tail.timed_step(&model.params, &rows, Randomness { seed: 0, step: 0 }, &|i, logits, gradient| {
+            loss.forward_backward(logits, Target::Class(i % classes), BATCH, gradient)
+        })
+    };
+    // The first pass touches the memory.
+    let mut units = pass();
+    let passes: Vec<_> = (0..ROUNDS).map(|_| pass()).collect();
+    for (number, unit) in units.iter_mut().enumerate() {
+        for (direction, seconds) in unit.seconds.iter_mut().enumerate() {
+            *seconds = median(passes.iter().map(|units| units[number].seconds[direction]).collect());
+        }
+    }
+    Ok(units)
+}
+
 /// From the picture to pooled features.
 fn frozen_program(model: &Model, engine: Engine) -> Program {
     // The head's first layer is the pooling.
@@ -107,17 +131,22 @@ fn forward(program: &Program) -> f64 {
     median((0..ROUNDS).map(|_| work(ROUND)).collect())
 }
 
-/// Pictures a second.
-fn train(model: &mut Model, cut: &Cut, engine: Engine) -> Result<f64, CutError> {
+/// What trains from `cut` on, and the stored rows of a batch.
+fn tail(model: &Model, cut: &Cut, engine: Engine) -> Result<(Tail, Vec<f32>), CutError> {
     let cut = model.locate(cut)?;
     let tap = model.tap(cut, false);
     let program = Program::new(&model.graph, &model.params, Tap(0), tap, engine);
-    let mut tail = Tail::new(&model.graph, tap, cut, Default::default(), engine);
     let mut arena = program.arena();
     let mut rows = vec![0.0; BATCH * program.output_len()];
     for (number, row) in rows.chunks_exact_mut(program.output_len()).enumerate() {
         program.run(&picture(program.input_len(), number as u64), &mut arena, row);
     }
+    Ok((Tail::new(&model.graph, tap, cut, Default::default(), engine), rows))
+}
+
+/// Pictures a second.
+fn train(model: &mut Model, cut: &Cut, engine: Engine) -> Result<f64, CutError> {
+    let (mut tail, rows) = tail(model, cut, engine)?;
     let numbers = trainable_numbers(&tail);
     let mut optimizer = Optimizer::new(OptimizerConfig::default());
     let classes = model.num_classes();

@@ -117,12 +117,6 @@ impl Familiar {
     }
 }
 
-/// At most `most` of `numbers`, evenly taken.
-pub(crate) fn evenly<T: Copy>(all: &[T], most: usize) -> Vec<T> {
-    let taken = all.len().min(most);
-    (0..taken).map(|index| all[index * all.len() / taken]).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,13 +160,5 @@ mod tests {
         let kept = familiar.features().to_vec();
         assert!(familiar.clone().with_features(kept[3..].to_vec(), 3).is_none());
         assert_eq!(familiar.clone().with_features(kept, 3), Some(familiar));
-    }
-
-    #[test]
-    fn pictures_are_taken_evenly() {
-        let all: Vec<usize> = (0..10).collect();
-        assert_eq!(evenly(&all, 20), all);
-        assert_eq!(evenly(&all, 4), [0, 2, 5, 7]);
-        assert!(evenly::<usize>(&[], 4).is_empty());
     }
 }

@@ -56,7 +56,7 @@ impl Bench {
         let cache = self.path("cache");
         let environment = Environment {
             embedded: defrost_weights::efficientnet_lite0(),
-            weights_cache: &cache,
+            weights_cache: Some(&cache),
             features: Cache { folder: cache.join("features"), budget },
             lang: Lang::English,
         };
@@ -127,7 +127,7 @@ fn a_run_is_reported_and_knows_the_pictures_it_learned_from() {
     let features = Cache { folder: cache.join("features"), budget: PLENTY };
     let environment = |lang| Environment {
         embedded: defrost_weights::efficientnet_lite0(),
-        weights_cache: &cache,
+        weights_cache: Some(&cache),
         features: features.clone(),
         lang,
     };
@@ -254,7 +254,7 @@ fn cutmix_is_refused_where_rows_are_pooled() {
     let cache = bench.path("cache");
     let environment = Environment {
         embedded: defrost_weights::efficientnet_lite0(),
-        weights_cache: &cache,
+        weights_cache: Some(&cache),
         features: Cache::none(),
         lang: Lang::English,
     };

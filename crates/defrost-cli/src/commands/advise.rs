@@ -3,6 +3,7 @@
 use defrost::advise::{Advice, advise};
 use defrost::job::Job;
 use defrost::recipe::Recipe;
+use defrost::report::InLang;
 use serde::Serialize;
 
 use super::workplace::Workplace;
@@ -33,6 +34,9 @@ pub(super) fn run(args: &args::Advise, terminal: &Terminal) -> Result<(), Failur
     let work = Workplace::open(terminal, true)?;
     let progress = work.progress();
     let job = Job::prepare(&recipe, false, &work.environment(), progress).map_err(|error| work.failure(error))?;
+    if let Some(weights) = job.weights.as_ref().filter(|weights| weights.may_pad_otherwise) {
+        terminal.warn(words.may_pad_otherwise(&weights.file));
+    }
     // The recipe as asked for, not as the job resolved it: the advice decides what it left open.
     let advice = advise(&job.data, &job.model, &recipe, progress).map_err(|error| match progress.cancelled() {
         true => Failure::stopped(words.stopped()),
@@ -48,8 +52,8 @@ pub(super) fn run(args: &args::Advise, terminal: &Terminal) -> Result<(), Failur
             advice: &advice,
         });
     }
-    terminal.say(words.advice(&advice));
-    advice.reasons.iter().for_each(|reason| terminal.say(format!("  - {reason}")));
+    terminal.say(advice.in_lang(words.0));
+    advice.reasons.iter().for_each(|reason| terminal.say(format!("  - {}", reason.in_lang(words.0))));
     terminal.say(words.advised_recipe());
     terminal.data(recipe.as_bytes())
 }

@@ -43,7 +43,7 @@ pub(super) fn run(args: &args::Augment, terminal: &Terminal) -> Result<(), Failu
     if args.out.extension().is_none_or(|ending| ending != "png") {
         return Err(Failure::user(words.sheet_ending(&args.out.display().to_string())));
     }
-    let sources = evenly(sources(&args.paths)?, args.pictures);
+    let sources = data::evenly(sources(&args.paths)?, args.pictures);
     let read: Vec<(String, Result<Specimen, String>)> = sources.iter().map(read).collect();
     let specimens: Vec<Specimen> = read.iter().filter_map(|(_, read)| read.as_ref().ok().cloned()).collect();
     let errors: Vec<&String> = read.iter().filter_map(|(_, read)| read.as_ref().err()).collect();
@@ -88,13 +88,6 @@ fn sources(paths: &[PathBuf]) -> Result<Vec<Source>, Failure> {
     }
 }
 
-/// At most `count` of `all`, at equal distances: files come class by class.
-fn evenly<T>(all: Vec<T>, count: usize) -> Vec<T> {
-    let (length, count) = (all.len(), count.min(all.len()));
-    let mut wanted = (0..count).map(|i| i * length / count).peekable();
-    all.into_iter().enumerate().filter(|(index, _)| wanted.next_if_eq(index).is_some()).map(|(_, one)| one).collect()
-}
-
 fn read(source: &Source) -> (String, Result<Specimen, String>) {
     let limits = Limits::default();
     match source {
@@ -104,17 +97,5 @@ fn read(source: &Source) -> (String, Result<Specimen, String>) {
         Source::Sample(sample) => {
             (sample.path.clone(), Specimen::of(sample, &limits).map_err(|error| error.to_string()))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_few_are_taken_from_everywhere() {
-        assert_eq!(evenly((0..10).collect(), 3), [0, 3, 6]);
-        assert_eq!(evenly(vec![4, 5], 6), [4, 5]);
-        assert!(evenly(Vec::<u8>::new(), 6).is_empty());
     }
 }

@@ -2,7 +2,7 @@
 
 use defrost::backbone;
 use defrost::bench::{self, TimedStep};
-use defrost::exec::cpu::Bf16;
+use defrost::exec::cpu::{Bf16, Engine, UnitInfo};
 use defrost::graph::Cut;
 use defrost::head::Head;
 use defrost::job::JobError;
@@ -34,6 +34,8 @@ struct Plan<'a> {
     precision: &'a str,
     peak_multiply_adds_per_second: f64,
     plan: Vec<PlanRow<'a>>,
+    cut: String,
+    step: Vec<UnitRow<'a>>,
 }
 
 #[derive(Serialize)]
@@ -43,6 +45,16 @@ struct PlanRow<'a> {
     bytes: u64,
     multiply_adds: u64,
     seconds: f64,
+}
+
+#[derive(Serialize)]
+struct UnitRow<'a> {
+    layer: &'a str,
+    what: &'a str,
+    pictures: usize,
+    multiply_adds: u64,
+    forward_seconds: f64,
+    backward_seconds: f64,
 }
 
 /// Classes of the head that is measured.
@@ -64,25 +76,7 @@ pub(super) fn run(args: &args::Bench, terminal: &Terminal) -> Result<(), Failure
         return Err(JobError::Precision.into());
     }
     if args.plan {
-        let (steps, peak) = bench::plan(&model, engine);
-        if terminal.wants_json() {
-            let rows = steps.iter().map(|TimedStep { info, seconds }| PlanRow {
-                layer: &info.layer,
-                what: &info.what,
-                bytes: info.bytes,
-                multiply_adds: info.multiply_adds,
-                seconds: *seconds,
-            });
-            let plan = rows.collect();
-            let precision = &args.precision;
-            return terminal.json(&Plan {
-                backbone: backbone.id,
-                precision,
-                peak_multiply_adds_per_second: peak,
-                plan,
-            });
-        }
-        return terminal.data(table(&steps, peak).as_bytes());
+        return print_plan(args, &model, engine, terminal);
     }
     let speed = bench::speed(&mut model, &args.cut, engine)?;
     let report = Report {
@@ -106,6 +100,38 @@ pub(super) fn run(args: &args::Bench, terminal: &Terminal) -> Result<(), Failure
         words.bench_engine(report.isa, report.threads, &mebibytes(report.arena_bytes as u64), peak.as_deref()),
     ];
     terminal.data((text.join("\n") + "\n").as_bytes())
+}
+
+/// The steps of the forward pass, then the layers of the training step.
+fn print_plan(args: &args::Bench, model: &Model, engine: Engine, terminal: &Terminal) -> Result<(), Failure> {
+    let (steps, peak) = bench::plan(model, engine);
+    let units = bench::step_plan(model, &args.cut, engine)?;
+    if !terminal.wants_json() {
+        return terminal.data((table(&steps, peak) + "\n" + &step_table(&units, peak)).as_bytes());
+    }
+    let plan = steps.iter().map(|TimedStep { info, seconds }| PlanRow {
+        layer: &info.layer,
+        what: &info.what,
+        bytes: info.bytes,
+        multiply_adds: info.multiply_adds,
+        seconds: *seconds,
+    });
+    let step = units.iter().map(|unit| UnitRow {
+        layer: &unit.layer,
+        what: &unit.what,
+        pictures: unit.pictures,
+        multiply_adds: unit.multiply_adds,
+        forward_seconds: unit.seconds[0],
+        backward_seconds: unit.seconds[1],
+    });
+    terminal.json(&Plan {
+        backbone: model.backbone.id,
+        precision: &args.precision,
+        peak_multiply_adds_per_second: peak,
+        plan: plan.collect(),
+        cut: name(&args.cut),
+        step: step.collect(),
+    })
 }
 
 fn name(cut: &Cut) -> String {
@@ -137,4 +163,26 @@ fn table(steps: &[TimedStep], peak: f64) -> String {
     let seconds = steps.iter().map(|step| step.seconds).sum();
     let total = format!("peak {:.1} GFLOP/s a thread", 2e-9 * peak);
     text + &line("all", &total, sum(|step| step.info.bytes), sum(|step| step.info.multiply_adds), seconds)
+}
+
+/// A line a layer, and the sum.
+fn step_table(units: &[UnitInfo], peak: f64) -> String {
+    let line = |layer: &str, what: &str, pictures: &str, multiply_adds: u64, [forward, backward]: [f64; 2]| {
+        let share = 100.0 * multiply_adds as f64 / (forward + backward) / peak;
+        format!(
+            "{layer:<24} {what:<52} {pictures:>8} {:>9.2} {:>9.1} {:>9.1} {share:>6.0}\n",
+            2e-6 * multiply_adds as f64,
+            forward * 1e6,
+            backward * 1e6
+        )
+    };
+    let heading = ["layer", "what trains or lets gradients through", "pictures", "MFLOP", "µs", "back µs", "% peak"];
+    let [layer, what, pictures, operations, forward, backward, share] = heading;
+    let mut text =
+        format!("{layer:<24} {what:<52} {pictures:>8} {operations:>9} {forward:>9} {backward:>9} {share:>6}\n");
+    for unit in units {
+        text += &line(&unit.layer, &unit.what, &unit.pictures.to_string(), unit.multiply_adds, unit.seconds);
+    }
+    let sum = |direction: usize| units.iter().map(|unit| unit.seconds[direction]).sum();
+    text + &line("all", "", "", units.iter().map(|unit| unit.multiply_adds).sum(), [sum(0), sum(1)])
 }

@@ -29,6 +29,9 @@ pub(super) fn run(args: &args::Embed, terminal: &Terminal) -> Result<(), Failure
     let work = Workplace::open(terminal, args.no_cache)?;
     let job = Job::prepare(&recipe(args)?, args.strict, &work.environment(), work.progress())
         .map_err(|error| work.failure(error))?;
+    if let Some(weights) = job.weights.as_ref().filter(|weights| weights.may_pad_otherwise) {
+        terminal.warn(words.may_pad_otherwise(&weights.file));
+    }
     let embedding = job.embed(work.progress()).map_err(|error| work.failure(error))?;
     let samples = embedding.paths.len();
     if samples == 0 {

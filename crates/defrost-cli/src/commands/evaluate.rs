@@ -7,6 +7,7 @@ use defrost::evaluate::{Evaluation, Summary};
 use defrost::metrics::MacroAverage;
 use defrost::predict::Predictor;
 use defrost::progress::Progress;
+use defrost::report::InLang;
 use defrost::{fs, report, run};
 use serde::Serialize;
 
@@ -69,7 +70,7 @@ pub(super) struct Judged {
 pub(super) fn judge(run: &Path, predictor: &Predictor, path: &Path, terminal: &Terminal) -> Result<Judged, Failure> {
     let words = terminal.words;
     let data = data::open_labelled(path, predictor.classes(), false)?;
-    data.warnings.iter().for_each(|warning| terminal.warn(warning.to_string()));
+    data.warnings.iter().for_each(|warning| terminal.warn(warning.in_lang(terminal.words.0)));
     let seen = Dataset::trained_contents(&run.join(run::SPLIT))?;
     let seen_in_training = data.test.iter().filter(|sample| seen.contains(&sample.content)).count();
     if seen_in_training > 0 {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use defrost::fs;
 use defrost::recipe::{Recipe, RecipeErrors};
+use defrost::report::InLang;
 use serde::Serialize;
 
 use super::train::Work;
@@ -62,7 +63,7 @@ fn check(file: &Path, terminal: &Terminal) -> Result<(), Failure> {
         terminal.json(&checked(file, parsed.as_ref()))?;
     }
     let recipe = parsed?;
-    recipe.warnings().iter().for_each(|warning| terminal.warn(warning.to_string()));
+    recipe.warnings().iter().for_each(|warning| terminal.warn(warning.in_lang(terminal.words.0)));
     terminal.say(terminal.words.recipe_is_sound(&short(file), recipe.resolved().stages.len()));
     Ok(())
 }

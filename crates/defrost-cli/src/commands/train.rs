@@ -15,17 +15,22 @@ use super::RUNS;
 use super::workplace::Workplace;
 use crate::args::Train;
 use crate::failure::{Blame, Failure};
+use crate::lang::Words;
 use crate::terminal::{Bars, StageTable, Terminal, short};
 
 pub(super) fn run(args: &Train, terminal: &Terminal) -> Result<(), Failure> {
     if let Some(threads) = args.threads {
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Failure::system)?;
     }
-    let resumed = args.resume.then(|| unfinished(args)).transpose()?;
+    let resumed = args.resume.then(|| unfinished(args, terminal.words)).transpose()?;
     let recipe = match &resumed {
         Some(dir) => recipe::resumed(args, dir.path())?,
         None => recipe::asked_for(args)?,
     };
+    if let Some(data) = recipe.data.path.as_deref().filter(|data| resumed.is_none() && run::exists(data)) {
+        let (path, words) = (data.display().to_string(), terminal.words);
+        return Err(Failure::user(words.not_data(&path)).hint(words.how_runs_go_on(&path, &resume_command(data))));
+    }
     let work = Work { recipe, resumed, out: args.out.as_deref(), strict: args.strict, no_cache: args.no_cache };
     let (outcome, dir) = work.carry_out(terminal)?;
     talk::after(&outcome, dir.path(), terminal);
@@ -49,8 +54,16 @@ impl Work<'_> {
     pub(super) fn carry_out(self, terminal: &Terminal) -> Result<(Outcome, RunDir), Failure> {
         let place = Workplace::open(terminal, self.no_cache)?;
         let progress = place.progress();
-        let job = Job::prepare(&self.recipe, self.strict, &place.environment(), progress)
-            .map_err(|error| place.failure(error))?;
+        let job = Job::prepare(&self.recipe, self.strict, &place.environment(), progress).map_err(|error| {
+            let failure = place.failure(error);
+            match (&self.resumed, &self.recipe.data.path) {
+                (Some(dir), Some(data)) if !data.exists() => {
+                    let command = resume_moved(Path::new("DATA"), dir.path());
+                    failure.hint(terminal.words.data_moved(&command))
+                }
+                _ => failure,
+            }
+        })?;
         let dir = match (self.resumed, self.out) {
             (Some(dir), _) => dir,
             (None, Some(path)) => RunDir::create(path)?,
@@ -67,7 +80,7 @@ impl Work<'_> {
 }
 
 /// The run that `--resume` means.
-fn unfinished(args: &Train) -> Result<RunDir, Failure> {
+fn unfinished(args: &Train, words: Words) -> Result<RunDir, Failure> {
     if let Some(out) = &args.out {
         return Ok(RunDir::resume(out)?);
     }
@@ -75,8 +88,20 @@ fn unfinished(args: &Train) -> Result<RunDir, Failure> {
         let Some(data) = &args.data else { return true };
         super::recipe::read(path).is_ok_and(|recipe: Recipe| recipe.data.path.as_ref().is_some_and(|of| same(of, data)))
     };
-    let path = run::latest_unfinished(Path::new(RUNS), args.data.as_deref(), same_data)?;
+    let runs = Path::new(RUNS);
+    let path = run::latest_unfinished(runs, args.data.as_deref(), same_data).map_err(|error| {
+        let failure = Failure::from(error);
+        match (&args.data, run::latest_unfinished(runs, None, of_lost_data)) {
+            (Some(data), Ok(path)) => failure.hint(words.resume_moved(&short(&path), &resume_moved(data, &path))),
+            _ => failure,
+        }
+    })?;
     Ok(RunDir::resume(&path)?)
+}
+
+/// Whether the data of a recipe are no longer where it says.
+fn of_lost_data(recipe: &Path) -> bool {
+    super::recipe::read(recipe).is_ok_and(|recipe| recipe.data.path.is_some_and(|data| !data.exists()))
 }
 
 /// Whether two paths lead to the same place.
@@ -86,6 +111,11 @@ fn same(a: &Path, b: &Path) -> bool {
 
 fn resume_command(dir: &Path) -> String {
     format!("defrost train --resume --out {}", dir.display())
+}
+
+/// The same for data that lie elsewhere now.
+fn resume_moved(data: &Path, dir: &Path) -> String {
+    format!("defrost train {} --resume --out {}", data.display(), dir.display())
 }
 
 fn stopped(dir: &Path, terminal: &Terminal) -> Failure {

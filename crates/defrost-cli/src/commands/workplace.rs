@@ -18,19 +18,25 @@ pub(super) struct Workplace {
     terminal: Terminal,
     cancel: &'static AtomicBool,
     pub(super) bars: Bars,
-    weights_cache: PathBuf,
+    weights_cache: Option<PathBuf>,
     features: Cache,
 }
 
 impl Workplace {
     /// Listens for Ctrl-C from now on; with `no_cache`, no features are kept.
     pub(super) fn open(terminal: &Terminal, no_cache: bool) -> Result<Workplace, Failure> {
+        let features = if no_cache {
+            Cache::none()
+        } else {
+            let folder = cache::features_folder(terminal);
+            Cache::in_folder(&folder.map_err(|failure| failure.hint(terminal.words.set_cache_folder_or_go_without()))?)?
+        };
         Ok(Workplace {
             terminal: *terminal,
             cancel: interrupt::listen(terminal)?,
             bars: terminal.bars(),
-            weights_cache: cache::weights(terminal)?,
-            features: if no_cache { Cache::none() } else { Cache::in_folder(&cache::features_folder(terminal)?)? },
+            weights_cache: cache::weights(terminal).ok(),
+            features,
         })
     }
 
@@ -41,7 +47,7 @@ impl Workplace {
     pub(super) fn environment(&self) -> Environment<'_> {
         Environment {
             embedded: defrost_weights::efficientnet_lite0(),
-            weights_cache: &self.weights_cache,
+            weights_cache: self.weights_cache.as_deref(),
             features: self.features.clone(),
             lang: self.terminal.words.0,
         }
@@ -53,6 +59,7 @@ impl Workplace {
         match error {
             error if error.is_cancelled() => Failure::stopped(self.terminal.words.stopped()),
             JobError::Fetch(_) | JobError::Train(TrainError::Freeze(_)) => Failure::system(error),
+            JobError::NoWeightsFolder { .. } => Failure::from(error).hint(self.terminal.words.set_cache_folder()),
             error => error.into(),
         }
     }

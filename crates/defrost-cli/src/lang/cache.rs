@@ -17,6 +17,14 @@ impl Words {
         say!(self, "name one in the variable `DEFROST_CACHE`", "`DEFROST_CACHE` 변수로 지정하세요")
     }
 
+    pub(crate) fn set_cache_folder_or_go_without(self) -> String {
+        say!(
+            self,
+            "name one in the variable `DEFROST_CACHE`, or keep nothing with `--no-cache`",
+            "`DEFROST_CACHE` 변수로 지정하거나, `--no-cache`로 저장 없이 진행하세요"
+        )
+    }
+
     pub(crate) fn cache_headings(self) -> [String; 3] {
         match self.0 {
             Lang::English => ["kind", "files", "size"],

@@ -71,6 +71,17 @@ impl Words {
         say!(self, " · {train} to train, {validation} to validate{test}", " · 학습 {train}, 검증 {validation}{test}")
     }
 
+    /// A file of weights that fits, but may be of a model that pads otherwise.
+    pub(crate) fn may_pad_otherwise(self, file: &str) -> String {
+        say!(
+            self,
+            "{file} has timm's names: of timm's models, only those called `tf_…` compute as this network does; the others pad as \
+             PyTorch does (with another epsilon), so that their features come out different here",
+            "{file}의 이름은 timm의 것입니다: timm 모델 중 이름이 `tf_…`인 것만 이 네트워크와 같은 계산을 합니다. 다른 모델은 PyTorch의 \
+             패딩과 다른 epsilon을 쓰므로 여기서는 특징이 달라집니다"
+        )
+    }
+
     pub(crate) fn unreadable_listed(self, pictures: usize, path: &str) -> String {
         say!(
             self,
@@ -253,6 +264,35 @@ impl Words {
             self,
             "stopped; {path} goes on with `{command}`",
             "멈췄습니다. `{command}` 명령으로 {path} 실행을 이어 갑니다"
+        )
+    }
+
+    pub(crate) fn not_data(self, path: &str) -> String {
+        say!(self, "{path} is a run, not pictures", "{path}은(는) 사진이 아니라 실행입니다")
+    }
+
+    pub(crate) fn how_runs_go_on(self, path: &str, resume: &str) -> String {
+        say!(
+            self,
+            "give the pictures; `{resume}` goes on with a stopped run, `--weights {path}` begins with its weights",
+            "사진을 지정하세요. 멈춘 실행은 `{resume}` 명령으로 잇고, `--weights {path}`를 주면 그 가중치에서 시작합니다"
+        )
+    }
+
+    pub(crate) fn data_moved(self, command: &str) -> String {
+        say!(
+            self,
+            "if the pictures were moved, say where they are: `{command}`",
+            "사진을 옮겼다면 새 위치를 알려 주세요: `{command}`"
+        )
+    }
+
+    /// An unfinished run whose data are gone, and the command to go on with it.
+    pub(crate) fn resume_moved(self, path: &str, command: &str) -> String {
+        say!(
+            self,
+            "the pictures of {path} are gone; if these are they, `{command}` goes on",
+            "{path}의 사진이 제자리에 없습니다. 이 사진이 그 사진이라면 `{command}` 명령으로 이어 가세요"
         )
     }
 

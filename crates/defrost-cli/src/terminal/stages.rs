@@ -2,6 +2,9 @@
 
 use defrost::train::EpochRecord;
 
+/// Fits a terminal of 80 columns.
+const HEADING: &str = " stage              epoch   loss accuracy  val_loss val_accuracy learning_rate";
+
 /// Prints the heading before the first epoch, and a stage's name in its first row only.
 #[derive(Debug, Default)]
 pub(crate) struct StageTable {
@@ -13,14 +16,12 @@ impl StageTable {
     pub(crate) fn lines(&mut self, epoch: &EpochRecord) -> Vec<String> {
         let mut lines = Vec::new();
         if self.stage.is_none() {
-            lines.push(
-                " stage               epoch   loss  accuracy   val_loss  val_accuracy   learning_rate".to_owned(),
-            );
+            lines.push(HEADING.to_owned());
         }
         let known = self.stage.as_deref() == Some(epoch.stage.as_str());
         let name = if known { "" } else { epoch.stage.as_str() };
         lines.push(format!(
-            " {name:<19} {:>5}  {:>5.3}     {:>5.3}      {:>5.3}         {:>5.3}   {:>13}",
+            " {name:<18} {:>5}  {:>5.3} {:>8.3}  {:>8.3} {:>12.3} {:>13}",
             epoch.epoch,
             epoch.loss,
             epoch.accuracy,
@@ -63,14 +64,14 @@ mod tests {
             let record = EpochRecord { epoch, stage: stage.to_owned(), learning_rate: 1e-3, ..EpochRecord::default() };
             lines.extend(table.lines(&record));
         }
-        let numbers = "0.000     0.000      0.000         0.000           1e-03";
+        let numbers = "0.000    0.000     0.000        0.000         1e-03";
         assert_eq!(
             lines,
             [
-                " stage               epoch   loss  accuracy   val_loss  val_accuracy   learning_rate".to_owned(),
-                format!(" feature_extraction      1  {numbers}"),
-                format!("                         2  {numbers}"),
-                format!(" fine_tuning             3  {numbers}"),
+                HEADING.to_owned(),
+                format!(" feature_extraction     1  {numbers}"),
+                format!("                        2  {numbers}"),
+                format!(" fine_tuning            3  {numbers}"),
             ]
         );
     }

@@ -32,12 +32,25 @@ fn help_is_short_and_has_examples() {
 }
 
 #[test]
+fn help_is_there_for_who_knows_nothing() {
+    let program = Program::new();
+    let welcome = program.mistake(&[]);
+    assert!(welcome.contains("  defrost train shapes/") && welcome.contains("`defrost --help`"), "{welcome}");
+    assert!(program.mistake(&["--lang", "ko"]).contains("클래스별 폴더에서 학습합니다"));
+    assert_eq!(program.stdout(&["help", "train"]), program.stdout(&["train", "--help"]));
+    assert!(program.mistake(&["help", "trian"]).contains("did you mean `train`?"));
+    insta::assert_snapshot!("help_korean", program.stdout(&["help", "--lang", "ko"]));
+    insta::assert_snapshot!("help_predict_korean", program.stdout(&["predict", "--help", "--lang=ko"]));
+}
+
+#[test]
 fn mistakes_name_the_remedy() {
     let program = Program::new();
     let mistaken = "bacth_size = 3\n[[stages]]\nlr = 1e-3\nepochs = 5\nlearning_rate = -1.0\n";
     defrost::fs::write_atomic(&program.path().join("mistaken.toml"), mistaken.as_bytes()).unwrap();
     let mistakes: Vec<String> = [
         &["summry"][..],
+        &["."],
         &["summary", "efficientnet_b0", "--ct", "last=3"],
         &["summary", "eficientnet_b0"],
         &["summary", "efficientnet_b0", "--cut", "lst=3"],
@@ -321,8 +334,15 @@ fn a_bench_measures_speed_and_prints_the_plan() {
     let steps = plan["plan"].as_array().unwrap();
     let multiply_adds: u64 = steps.iter().map(|step| step["multiply_adds"].as_u64().unwrap()).sum();
     assert!(steps.len() > 20 && multiply_adds > 50_000_000, "{multiply_adds}");
+    let layers = plan["step"].as_array().unwrap();
+    let backward = |layer: &serde_json::Value| layer["backward_seconds"].as_f64().unwrap() > 0.0;
+    let classifier = layers.last().unwrap();
+    assert!(backward(classifier) && !backward(&layers[0]), "the first layer after the tap is frozen: {layers:?}");
+    // Forward, for the kernel and for the input: five classes from 256 values.
+    assert_eq!(classifier["multiply_adds"], 3 * 5 * 256);
     let table = program.stdout(&["bench", "mobilenet_v2_0.35", "--plan"]);
-    assert_eq!(table.lines().count(), steps.len() + 2);
+    // A heading and a sum each, and a line between.
+    assert_eq!(table.lines().count(), steps.len() + layers.len() + 5);
 }
 
 #[test]

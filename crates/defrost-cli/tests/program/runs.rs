@@ -144,7 +144,23 @@ fn ctrl_c_stops_and_another_folder_of_pictures_does_not_go_on() {
     let (code, _, stderr) = program.texts(&["train", "--resume", "--out", "stopped"]);
     assert!(code == 1 && stderr.contains("24 pictures then, 23 now"), "{stderr}");
     defrost::fs::write_atomic(&changed, &picture).unwrap();
-    let stopped = program.resume("stopped");
+
+    // The same pictures elsewhere.
+    std::fs::rename(program.path().join("pictures"), program.path().join("moved")).unwrap();
+    let error = program.mistake(&["train", "--resume", "--out", "stopped"]);
+    assert!(error.contains("pictures doesn't exist"), "{error}");
+    assert!(
+        error.contains(
+            "hint: if the pictures were moved, say where they are: `defrost train DATA --resume --out stopped`"
+        )
+    );
+    std::fs::create_dir(program.path().join("runs")).unwrap();
+    std::fs::rename(program.path().join("stopped"), program.path().join("runs/stopped")).unwrap();
+    let error = program.mistake(&["train", "moved", "--resume"]);
+    assert!(error.contains("if these are they, `defrost train moved --resume --out runs/stopped` goes on"), "{error}");
+    let outcome = program.json(&["train", "moved", "--resume", "--out", "runs/stopped", "--json"]);
+    let stopped = outcome["weights_hash"].as_str().unwrap().to_owned();
+    std::fs::rename(program.path().join("moved"), program.path().join("pictures")).unwrap();
     let whole = program.hash_of_training(&[&PLAIN[..], &["--epochs", "20,10", "--out", "whole"]].concat());
     assert_eq!(stopped, whole);
 }
@@ -353,6 +369,26 @@ fn a_run_that_cannot_go_on_says_why() {
     let error = program.mistake(&[&TRAIN[..], &["--weights", "run", "--backbone", "efficientnet_b0"]].concat());
     assert!(error.contains("set `backbone = \"efficientnet_lite0.imagenet\"`"), "{error}");
     assert_eq!(program.files("runs"), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn without_a_home_nothing_is_kept_where_that_is_asked_for() {
+    let program = with_pictures();
+    let arguments = [&TRAIN, &PLAIN[..], &["--epochs", "1,1", "--out", "run"]].concat();
+    let homeless = |more: &[&str]| {
+        let output = program.command(&[&arguments[..], more].concat()).env_remove("DEFROST_CACHE").output().unwrap();
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, error) = homeless(&[]);
+    assert!(code == 1 && error.contains("keep nothing with `--no-cache`"), "{error}");
+    let (code, error) = homeless(&["--no-cache", "--backbone", "mobilenet_v2_0.35"]);
+    assert!(
+        code == 1 && error.contains("no folder for downloaded weights") && error.contains("DEFROST_CACHE"),
+        "{error}"
+    );
+    let (code, error) = homeless(&["--no-cache"]);
+    assert_eq!(code, 0, "{error}");
+    assert!(program.mistake(&["train", "run"]).starts_with("error: run is a run, not pictures\n"));
 }
 
 #[test]

@@ -61,7 +61,7 @@ pub use kin::LOOK_ALIKE;
 pub use kind::{Kind, TableKind};
 pub use looks::{LOOKS_FILE, looks};
 pub use options::{DEFAULT_FRACTION, DataOptions, Fold, Labels, LimitPerClass, NoFold, Validation};
-pub use order::{Shuffle, epoch_order};
+pub use order::{Shuffle, epoch_order, evenly};
 pub use pickle::PickleError;
 pub use relabel::{Mark, read_marks, write_marks};
 pub use sample::{DRAWN_CLASSES, Drawing, draw, drawn};

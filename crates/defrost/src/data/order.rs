@@ -1,4 +1,4 @@
-//! The order in which an epoch visits its training pictures: a pure function of (seed, epoch).
+//! Which pictures, in which order: an epoch's as a pure function of (seed, epoch), and a few of all.
 
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,17 @@ pub fn epoch_order(n: usize, seed: u64, epoch: u64, shuffle: Shuffle) -> Vec<usi
     order
 }
 
+/// At most `most` of `all`, at equal distances: pictures come class by class.
+///
+/// ```
+/// assert_eq!(defrost::data::evenly(vec!['a', 'b', 'c', 'd', 'e'], 2), ['a', 'c']);
+/// ```
+pub fn evenly<T>(all: Vec<T>, most: usize) -> Vec<T> {
+    let (length, taken) = (all.len(), all.len().min(most));
+    let mut wanted = (0..taken).map(|index| index * length / taken).peekable();
+    all.into_iter().enumerate().filter(|(index, _)| wanted.next_if_eq(index).is_some()).map(|(_, one)| one).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -78,5 +89,13 @@ mod tests {
         let moved: usize = order.iter().enumerate().map(|(place, index)| place.abs_diff(*index)).sum();
         // A uniform permutation moves a picture by n/3 on average.
         assert!((moved as f64 / 1000.0 - 333.3).abs() < 40.0, "{moved}");
+    }
+
+    #[test]
+    fn a_few_are_taken_from_everywhere() {
+        let all: Vec<usize> = (0..10).collect();
+        assert_eq!(evenly(all.clone(), 20), all);
+        assert_eq!(evenly(all, 4), [0, 2, 5, 7]);
+        assert!(evenly(Vec::<u8>::new(), 4).is_empty());
     }
 }

@@ -121,6 +121,11 @@ pub(super) fn missing(path: &Path, source: io::Error) -> DataError {
         .map(|entries| entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
         .unwrap_or_default();
     siblings.sort();
+    // A picture isn't meant where a script of a similar name lies beside it.
+    siblings.retain(|sibling| {
+        let sibling = Path::new(sibling);
+        sibling.extension() == path.extension() || sibling.file_stem() == path.file_stem()
+    });
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let hint = match nearest(&name, siblings.iter().map(String::as_str)) {
         Some(sibling) => format!("; did you mean `{}`?", path.with_file_name(sibling).display()),

@@ -53,7 +53,7 @@ impl Features {
     }
 
     /// The cosine between two pictures.
-    pub fn similarity(&self, a: usize, b: usize) -> f64 {
-        f64::from(dot(self.row(a), self.row(b)))
+    pub fn similarity(&self, a: usize, b: usize) -> f32 {
+        dot(self.row(a), self.row(b))
     }
 }

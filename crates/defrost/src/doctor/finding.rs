@@ -38,7 +38,7 @@ pub struct Likeness {
     /// In how many of 64 bits their perceptual hashes differ.
     pub hash_distance: u32,
     /// The cosine between their features.
-    pub similarity: f64,
+    pub similarity: f32,
 }
 
 /// What was found, with its figures.

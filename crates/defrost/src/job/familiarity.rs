@@ -4,8 +4,9 @@ use rayon::prelude::*;
 
 use super::Job;
 use super::rows::StageRows;
+use crate::data::evenly;
 use crate::exec::cpu::{Engine, Program};
-use crate::familiar::{Familiar, MOST_HELD_OUT, MOST_LEARNED, evenly};
+use crate::familiar::{Familiar, MOST_HELD_OUT, MOST_LEARNED};
 use crate::features::{FeaturesError, Pictures, RowNumber, Rows, Side};
 use crate::graph::Tap;
 use crate::progress::Progress;
@@ -32,7 +33,7 @@ impl Job {
             let plain = |&(picture, _): &(usize, usize)| pictures.rows_of(picture).start;
             let numbers: Vec<RowNumber> = pictures.readable(side).iter().map(plain).collect();
             let mut features = Vec::new();
-            for chunk in evenly(&numbers, most).chunks(CHUNK) {
+            for chunk in evenly(numbers, most).chunks(CHUNK) {
                 if progress.cancelled() {
                     return Err(TrainError::Cancelled);
                 }

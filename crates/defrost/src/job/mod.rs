@@ -89,6 +89,10 @@ pub enum JobError {
     Fs(#[from] FsError),
     #[error("{} is damaged: {reason}; restore it, or train again", path.display())]
     Damaged { path: PathBuf, reason: String },
+    #[error(
+        "there is no folder for downloaded weights, and those of {backbone} must be; give the file with `--weights FILE`"
+    )]
+    NoWeightsFolder { backbone: &'static str },
     #[error("no data: give a folder of pictures, or `data.path` in the recipe")]
     NoData,
     #[error("`weights` {} has backbone {found}, but the recipe asks for {expected}; set `backbone = \"{found}\"`", path.display())]
@@ -124,8 +128,8 @@ impl JobError {
 pub struct Environment<'a> {
     /// The default backbone's weights.
     pub embedded: &'a [u8],
-    /// Where downloaded weights are kept.
-    pub weights_cache: &'a Path,
+    /// Where downloaded weights are kept; without it, none can be downloaded.
+    pub weights_cache: Option<&'a Path>,
     /// Where features are kept, and how much room they may take.
     pub features: Cache,
     /// The language of the figure's labels.

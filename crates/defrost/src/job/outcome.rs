@@ -125,6 +125,9 @@ impl Outcome {
         seconds: f64,
     ) -> Outcome {
         let records = trained.history.records();
+        // The history rounds to f32; of so many pictures, only one share can be meant.
+        let pictures = trained.validation.len() as f64;
+        let accuracy = |record: &EpochRecord| (f64::from(record.val_accuracy) * pictures).round() / pictures;
         let mut first = 0;
         let stages = job
             .stages
@@ -141,7 +144,7 @@ impl Outcome {
                     epochs,
                     learning_rate: stage.schedule.lr(0),
                     trainable_layers: job.model.summary(stage.cut).trainable_layers,
-                    val_accuracy: own.last().map_or(f64::NAN, |record| f64::from(record.val_accuracy)),
+                    val_accuracy: own.last().map_or(f64::NAN, accuracy),
                     seconds: own.iter().map(|record| record.seconds).sum(),
                     frozen_unchanged: frozen.unchanged == frozen.frozen_tensors,
                     frozen_tensors: frozen.frozen_tensors,
@@ -150,7 +153,7 @@ impl Outcome {
                 }
             })
             .collect();
-        let best = records.iter().map(|record| f64::from(record.val_accuracy)).fold(f64::NEG_INFINITY, f64::max);
+        let best = records.iter().map(accuracy).fold(f64::NEG_INFINITY, f64::max);
         let skipped = job.data.skipped.len();
         Outcome {
             version: 1,

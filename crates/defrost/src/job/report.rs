@@ -17,7 +17,7 @@ use crate::fs;
 use crate::model::Model;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
-use crate::report::{Lang, Mistake, RunReport, StageReport, quoted, run_page};
+use crate::report::{InLang, Lang, Mistake, RunReport, StageReport, quoted, run_page};
 use crate::run;
 use crate::train::History;
 
@@ -79,7 +79,9 @@ pub(super) fn page(
         stages: stages(path, outcome, &recipe, &model)?,
         counts: SplitLine::counts(&lines, &outcome.classes),
         skipped: skipped(path)?,
-        warnings: data.map(|data| data.warnings.iter().map(ToString::to_string).collect()).unwrap_or_default(),
+        warnings: data
+            .map(|data| data.warnings.iter().map(|warning| warning.in_lang(lang)).collect())
+            .unwrap_or_default(),
         diagnosis,
         mistakes: mistakes(&validation, data, &artefact, &model),
         recipe: recipe.to_toml(),

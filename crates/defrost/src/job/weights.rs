@@ -45,7 +45,7 @@ impl Start {
                 let graph = backbone.graph(input_size);
                 let loaded = weights::load(path, &graph, &|name| backbone.rename(name))?;
                 let report = Some(loaded.report);
-                let (layout, origin) = (Layout::Pretrained, Origin::file(path.display().to_string()));
+                let (layout, origin) = (Layout::of(&loaded.params), Origin::file(path.display().to_string()));
                 Ok(Start { layout, backbone: loaded.params, report, origin, earlier: None })
             }
             Weights::Pretrained => {
@@ -54,7 +54,9 @@ impl Start {
                 let loaded = match &backbone.source {
                     None => weights::load_bytes(backbone.id, environment.embedded, &graph, &rename)?,
                     Some(source) => {
-                        let fetched = weights::fetch(source, environment.weights_cache, progress)?;
+                        let folder = environment.weights_cache;
+                        let folder = folder.ok_or(JobError::NoWeightsFolder { backbone: backbone.id })?;
+                        let fetched = weights::fetch(source, folder, progress)?;
                         weights::load(&fetched.path, &graph, &rename)?
                     }
                 };

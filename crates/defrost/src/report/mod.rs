@@ -5,6 +5,7 @@
 mod axis;
 mod figure;
 mod findings;
+mod in_lang;
 mod judged;
 mod lang;
 mod page;
@@ -15,6 +16,7 @@ mod text;
 
 pub use figure::{FigureError, curves, narrow_curves, schedule, to_png};
 pub use findings::FindingWords;
+pub use in_lang::InLang;
 pub use judged::{confusion, reliability};
 pub use lang::Lang;
 pub use page::{Mistake, PageError, RunReport, StageReport, doctor_page, run_page};

@@ -84,7 +84,8 @@ impl Schedule {
         (0..=steps).map(|step| (step, self.lr(step))).collect()
     }
 
-    /// The step after which the rate no longer changes, or the length of its period; `None` for schedules without one.
+    /// Steps that show all of the schedule: up to where the rate no longer changes, its first period, or, of a staircase, as far past
+    /// the last edge as that is from the edge before; `None` for schedules without such an end.
     pub fn decay_steps(&self) -> Option<u64> {
         let steps = match self {
             Schedule::Constant { .. } => return None,
@@ -92,7 +93,7 @@ impl Schedule {
             Schedule::CosineDecayRestarts(schedule) => schedule.first_decay_steps,
             Schedule::ExponentialDecay(schedule) => schedule.decay_steps,
             Schedule::InverseTimeDecay(schedule) => schedule.decay_steps,
-            Schedule::PiecewiseConstantDecay(schedule) => schedule.boundaries.last().copied(),
+            Schedule::PiecewiseConstantDecay(schedule) => return schedule.shown_steps(),
             Schedule::PolynomialDecay(schedule) => schedule.decay_steps,
         };
         steps.map(u64::from)
@@ -281,6 +282,18 @@ mod tests {
         assert_eq!(resolved.clone().resolve(7), resolved);
         assert_eq!(resolved.values(120).len(), 121);
         assert_eq!(Schedule::PolynomialDecay(PolynomialDecay { cycle: true, ..PolynomialDecay::new(0.1) }).lr(9), 0.1);
+    }
+
+    #[test]
+    fn a_staircase_shows_its_last_rate() {
+        let steps = |boundaries: &str, values: &str| {
+            let call = format!("piecewise_constant_decay(boundaries=[{boundaries}], values=[{values}])");
+            call.parse::<Schedule>().unwrap().decay_steps()
+        };
+        assert_eq!(steps("100, 250", "1e-3, 1e-4, 1e-5"), Some(400));
+        assert_eq!(steps("100", "1e-3, 1e-4"), Some(200));
+        assert_eq!(steps("0", "1e-3, 1e-4"), Some(1));
+        assert_eq!(steps("", "1e-3"), None);
     }
 
     #[test]

@@ -19,6 +19,13 @@ impl PiecewiseConstantDecay {
         self.values.get(passed).or(self.values.last()).map_or(0.0, |&rate| rate as f32)
     }
 
+    /// As far past the last boundary as that is from the one before it.
+    pub(super) fn shown_steps(&self) -> Option<u64> {
+        let mut falling = self.boundaries.iter().rev().map(|&boundary| u64::from(boundary));
+        let last = falling.next()?;
+        Some(last + (last - falling.next().unwrap_or(0).min(last)).max(1))
+    }
+
     pub(super) fn check(&self, checks: &mut Checks) {
         checks.require(self.boundaries.is_sorted_by(|a, b| a < b), "boundaries", "ascending", &self.boundaries);
         checks.require(

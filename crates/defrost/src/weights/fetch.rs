@@ -166,13 +166,9 @@ fn cached_or_downloaded(source: &Source<'_>, cache: &Path, progress: Progress<'_
         // Halves of two versions would go unnoticed.
         part.clear()?;
     }
-    part.download(source, cache, progress)?;
-    if let Some((kind, expected)) = source.hash.stated() {
-        let got = hash_file(&part.path, kind)?;
-        if !got.eq_ignore_ascii_case(expected) {
-            part.clear()?;
-            return Err(Failure::WrongHash { kind: kind.name(), expected: expected.to_owned(), got });
-        }
+    if let Err(failure) = part.download(source, cache, progress).and_then(|()| part.verify(source.hash)) {
+        part.leave(verified);
+        return Err(failure);
     }
     part.keep_as(&path)?;
     check_copy(&path, source.hash)?;
@@ -268,6 +264,10 @@ impl Part {
             Err(TryLockError::WouldBlock) => return Err(Failure::Busy),
             Err(TryLockError::Error(error)) => return Err(FsError::at("lock", &path)(error).into()),
         }
+        if !path.exists() {
+            // Its owner has thrown it away between the opening and the lock.
+            return Err(Failure::Busy);
+        }
         let len = (&file).seek(SeekFrom::End(0)).map_err(FsError::at("read", &path))?;
         Ok(Part { file, path, len })
     }
@@ -275,6 +275,25 @@ impl Part {
     fn clear(&mut self) -> Result<(), FsError> {
         self.len = 0;
         self.file.set_len(0).map_err(FsError::at("write", &self.path))
+    }
+
+    /// Throws away what isn't the publisher's file.
+    fn verify(&mut self, hash: Hash<'_>) -> Result<(), Failure> {
+        let Some((kind, expected)) = hash.stated() else { return Ok(()) };
+        let got = hash_file(&self.path, kind)?;
+        if got.eq_ignore_ascii_case(expected) {
+            return Ok(());
+        }
+        self.clear()?;
+        Err(Failure::WrongHash { kind: kind.name(), expected: expected.to_owned(), got })
+    }
+
+    /// Ends a failed download: what can be taken up stays, anything else is removed while the lock is held.
+    fn leave(self, can_be_verified: bool) {
+        if self.len == 0 || !can_be_verified {
+            // The failure that led here says more than that a useless file stays.
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 
     /// Renames while the lock is held.

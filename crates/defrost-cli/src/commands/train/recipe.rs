@@ -7,7 +7,6 @@ use defrost::recipe::{Precision, Recipe, Weights};
 use defrost::run;
 
 use super::super::recipe::read;
-use super::same;
 use crate::args::Train;
 use crate::failure::Failure;
 
@@ -18,13 +17,21 @@ pub(super) fn asked_for(args: &Train) -> Result<Recipe, Failure> {
     Ok(recipe)
 }
 
-/// The recipe of an unfinished run. The flags may repeat what it says, nothing else.
+/// The recipe of an unfinished run. The flags may repeat what it says, and name the place that files were moved to: whether they
+/// are the same, the run's own note of their contents decides.
 pub(super) fn resumed(args: &Train, path: &Path) -> Result<Recipe, Failure> {
     let mut recipe = read(&path.join(run::RECIPE))?;
-    if let (Some(asked), Some(own)) = (&args.data, &recipe.data.path)
-        && same(asked, own)
-    {
-        recipe.data.path = Some(asked.clone());
+    let data = &mut recipe.data;
+    for (asked, own) in [
+        (&args.data, &mut data.path),
+        (&args.val, &mut data.val),
+        (&args.split, &mut data.split),
+        (&args.exclude, &mut data.exclude),
+        (&args.relabel, &mut data.relabel),
+    ] {
+        if asked.is_some() && own.is_some() {
+            own.clone_from(asked);
+        }
     }
     let own = recipe.clone();
     change(&mut recipe, args, |flag, recipe| {
@@ -96,7 +103,7 @@ mod tests {
 
     fn train(line: &str) -> Train {
         match Args::try_parse_from(line.split(' ')).unwrap().command {
-            Command::Train(args) => *args,
+            Some(Command::Train(args)) => *args,
             _ => panic!("not `train`"),
         }
     }
@@ -151,6 +158,7 @@ mod tests {
         assert_eq!(resume("defrost train photos --resume --batch-size 16 --epochs 5,5").unwrap(), begun);
         let error = resume("defrost train photos --resume --batch-size 8").unwrap_err();
         assert!(error.error.to_string().starts_with("`--batch-size` differs from "), "{}", error.error);
-        assert!(resume("defrost train others --resume").is_err());
+        assert_eq!(resume("defrost train moved --resume").unwrap().data.path, Some("moved".into()));
+        assert!(resume("defrost train photos --resume --exclude bad.csv").is_err());
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 use defrost::head::HeadLayer;
 use defrost::job::{Job, Outcome};
 use defrost::recipe::Warning;
+use defrost::report::InLang;
 use defrost::run::{self, RunDir};
 
 use crate::failure::Failure;
@@ -19,6 +20,9 @@ pub(super) fn before(job: &Job, dir: &RunDir, terminal: &Terminal) -> Result<(),
     terminal.say(network(job, terminal));
     if let Some(weights) = &job.weights {
         terminal.detail(weights.to_string());
+        if weights.may_pad_otherwise {
+            terminal.warn(terminal.words.may_pad_otherwise(&weights.file));
+        }
     }
     hints(job, terminal);
     terminal.say(work(job, terminal)?);
@@ -95,14 +99,14 @@ fn network(job: &Job, terminal: &Terminal) -> String {
 }
 
 fn hints(job: &Job, terminal: &Terminal) {
-    job.data.warnings.iter().for_each(|warning| terminal.warn(warning.to_string()));
+    job.data.warnings.iter().for_each(|warning| terminal.warn(warning.in_lang(terminal.words.0)));
     // The data say it too, and CIFAR's pictures come in random order.
     let shuffled = job.data.kind.is_shuffled();
     for warning in job.recipe.warnings() {
         match warning {
             Warning::TestIsValidation => {}
             Warning::ShuffleBuffer { .. } if shuffled => {}
-            warning => terminal.warn(warning.to_string()),
+            warning => terminal.warn(warning.in_lang(terminal.words.0)),
         }
     }
     for (index, plan) in job.stages.iter().enumerate() {

@@ -91,7 +91,7 @@ fn likeness(seen: &[Seen], features: &Features, a: usize, b: usize) -> Option<Li
     }
     let similarity = features.similarity(a, b);
     let (least, each) = LEAST_SIMILARITY;
-    (similarity >= least + each * f64::from(hash_distance)).then_some(Likeness { hash_distance, similarity })
+    (f64::from(similarity) >= least + each * f64::from(hash_distance)).then_some(Likeness { hash_distance, similarity })
 }
 
 /// What matters most of a group.

@@ -53,7 +53,7 @@ fn distance(features: &Features, crowd: &[usize], groups: &[usize], picture: usi
     // The nearest so far, the farthest of them first.
     let mut nearest: Vec<f64> = Vec::with_capacity(NEIGHBOURS + 1);
     for other in crowd.iter().filter(|other| groups[**other] != groups[picture]) {
-        let distance = 1.0 - features.similarity(picture, *other);
+        let distance = 1.0 - f64::from(features.similarity(picture, *other));
         if nearest.len() < NEIGHBOURS || distance < nearest[0] {
             let place = nearest.partition_point(|known| *known > distance);
             nearest.insert(place, distance);

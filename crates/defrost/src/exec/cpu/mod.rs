@@ -1,6 +1,7 @@
 //! The CPU executor: [`Program`] runs a frozen part of a graph, fused, one picture at a time; [`Tail`] runs the rest forward
 //! and backward, shard by shard.
 
+mod absorb;
 mod backward;
 #[cfg(test)]
 mod difference_tests;
@@ -9,6 +10,8 @@ mod fuse;
 #[cfg(test)]
 mod golden_tests;
 mod layerwise;
+mod normalized;
+mod passage;
 mod patches;
 mod plan;
 mod program;
@@ -20,6 +23,7 @@ mod training_tests;
 mod units;
 
 pub use defrost_kernels::{Bf16, Isa, Kernels, Precision};
+pub use passage::UnitInfo;
 pub use program::{Arena, Program, StepInfo};
 pub use tail::{BatchNormMode, Gradients, Objective, Randomness, StepOutput, Tail};
 

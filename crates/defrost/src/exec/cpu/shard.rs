@@ -19,6 +19,9 @@ pub(super) struct Shard {
     pub(super) values: Vec<Buffer>,
     /// What a fused activation was applied to; for dropout, the factors.
     pub(super) inner: Vec<Buffer>,
+    /// Values and what activations were applied to, of layers that take pictures one by one: a picture's, while another's is
+    /// in `values` and `inner`.
+    others: Vec<[Vec<Buffer>; 2]>,
     /// Gradient by each layer's output; empty where none has arrived.
     pub(super) gradients: Vec<Buffer>,
     /// Of the parameters that train, by their number in the tail.
@@ -30,6 +33,8 @@ pub(super) struct Shard {
     pub(super) patches: Buffer,
     /// A strip of a value that is stored nowhere.
     pub(super) strip: Buffer,
+    /// Seconds that each unit has taken since [`begin_gradients`](Self::begin_gradients), forward and backward.
+    pub(super) seconds: Vec<[f64; 2]>,
     /// Buffers that wait to be used again, by their length: the same lengths come back in every step.
     spare: BTreeMap<usize, Vec<Buffer>>,
 }
@@ -41,6 +46,17 @@ impl Shard {
         self.values.resize_with(layers, Buffer::default);
         self.inner.resize_with(layers, Buffer::default);
         self.gradients.resize_with(layers, Buffer::default);
+        self.seconds.resize(layers, [0.0; 2]);
+    }
+
+    /// Exchanges what is stored with what is kept for the shard's picture `number` alone; once more changes it back.
+    pub(super) fn exchange(&mut self, number: usize) {
+        if self.others.len() <= number {
+            self.others.resize_with(number + 1, Default::default);
+        }
+        let [values, inner] = &mut self.others[number];
+        std::mem::swap(values, &mut self.values);
+        std::mem::swap(inner, &mut self.inner);
     }
 
     /// A buffer of `len` with any content.
@@ -66,6 +82,7 @@ impl Shard {
     pub(super) fn begin_gradients(&mut self, gradients: Vec<Vec<f32>>) {
         self.untouched = vec![true; gradients.len()];
         self.parameter_gradients = gradients;
+        self.seconds.fill([0.0; 2]);
     }
 
     /// The gradient of parameter `number`, to be added to.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::shard::{Context, Mode, Shard};
 use super::units::{self, Unit};
-use super::{Engine, layerwise};
+use super::{Engine, layerwise, passage};
 use crate::graph::{CutPoint, Graph, Tap};
 use crate::tensor::Params;
 
@@ -48,12 +48,7 @@ pub struct StepOutput {
 pub type Objective<'a> = dyn Fn(usize, &[f32], &mut [f32]) -> f32 + Sync + 'a;
 
 /// Pictures whose gradients are summed one after the other, by one thread: fixed, so that sums have one order.
-const SHARD: usize = 8;
-
-/// Bytes of values that a slice of a shard may hold; at least one picture is taken.
-///
-/// Several pictures make a 7×7 layer's product a few hundred rows high, but early layers' values are large.
-const SLICE_BYTES: usize = 64 << 20;
+pub(super) const SHARD: usize = 8;
 
 /// Elements of a gradient that are summed over all shards while they are in the nearest cache.
 const SUMMED: usize = 4096;
@@ -66,8 +61,8 @@ pub struct Tail {
     pub(super) mode: BatchNormMode,
     pub(super) units: Vec<Unit>,
     tap_len: usize,
-    /// Pictures of a shard that are under way together.
-    slice: usize,
+    /// Where a shard's pictures meet: units before this one take them one by one, the others all at once.
+    pub(super) meeting: usize,
     trainable: Vec<String>,
     frozen_packed: bool,
     /// Buffers, one set for each shard that is under way.
@@ -92,11 +87,11 @@ impl Tail {
 
     fn compile(graph: &Graph, tap: Tap, cut: CutPoint, mode: BatchNormMode, to_tap: bool, engine: Engine) -> Tail {
         let (units, trainable) = units::compile(graph, tap, cut, mode, to_tap);
-        let slice = slice_len(graph, &units);
+        let meeting = passage::meeting(graph, &units);
         let tap_len = graph.layers()[tap.0].output_shape.iter().product();
         let graph = graph.clone();
         let (pool, spare_gradients) = Default::default();
-        Tail { graph, engine, mode, units, tap_len, slice, trainable, frozen_packed: false, pool, spare_gradients }
+        Tail { graph, engine, mode, units, tap_len, meeting, trainable, frozen_packed: false, pool, spare_gradients }
     }
 
     /// Names of the tensors that train, in graph order.
@@ -114,12 +109,12 @@ impl Tail {
         self.graph.output_shape()[0]
     }
 
-    fn context<'a>(&'a self, params: &'a Params, mode: Mode) -> Context<'a> {
+    pub(super) fn context<'a>(&'a self, params: &'a Params, mode: Mode) -> Context<'a> {
         Context { graph: &self.graph, params, kernels: self.engine.kernels, mode }
     }
 
     /// Packs the kernels that may have changed; those of frozen layers only once.
-    fn pack(&mut self, params: &Params) {
+    pub(super) fn pack(&mut self, params: &Params) {
         let (graph, engine, all) = (&self.graph, self.engine, !self.frozen_packed);
         self.units
             .par_iter_mut()
@@ -151,21 +146,27 @@ impl Tail {
             outputs
         } else {
             let context = self.context(params, mode);
-            self.each_shard(shards, |shard, pictures| {
-                self.begin_gradients(params, shard);
-                let mut output = ShardOutput::default();
-                for first in pictures.clone().step_by(self.slice) {
-                    self.run_forward(&context, shard, first..pictures.end.min(first + self.slice), rows);
-                    self.objective_of(shard, objective, &mut output);
-                    for (number, unit) in self.units.iter().enumerate().rev().filter(|(_, unit)| unit.needs_gradient) {
-                        context.backward(unit, number + 1, shard, None);
-                    }
-                }
-                output.gradients = shard.end_gradients();
-                output
-            })
+            self.each_shard(shards, |shard, pictures| self.train_shard(&context, shard, pictures, rows, objective))
         };
         self.sum(outputs)
+    }
+
+    /// Forward, loss and backward of one shard.
+    pub(super) fn train_shard(
+        &self,
+        context: &Context<'_>,
+        shard: &mut Shard,
+        pictures: Range<usize>,
+        rows: &[f32],
+        objective: &Objective<'_>,
+    ) -> ShardOutput {
+        self.begin_gradients(context.params, shard);
+        let mut output = ShardOutput::default();
+        self.run_forward(context, shard, pictures, rows);
+        self.objective_of(shard, objective, &mut output);
+        self.run_backward(context, shard);
+        output.gradients = shard.end_gradients();
+        output
     }
 
     /// The logits of `rows` in inference mode, a row a picture.
@@ -177,12 +178,8 @@ impl Tail {
         let context = self.context(params, Mode::Inference);
         let shards = self.take_shards(rows);
         let logits = self.each_shard(shards, |shard, pictures| {
-            let mut logits = Vec::new();
-            for first in pictures.clone().step_by(self.slice) {
-                self.run_forward(&context, shard, first..pictures.end.min(first + self.slice), rows);
-                logits.extend_from_slice(&shard.values[self.units.len()]);
-            }
-            logits
+            self.run_forward(&context, shard, pictures, rows);
+            shard.values[self.units.len()].to_vec()
         });
         logits.concat()
     }
@@ -196,17 +193,15 @@ impl Tail {
         assert!(self.units.first().is_some_and(|unit| unit.passes_gradient[0]), "a tail that reaches its tap");
         assert_eq!(row.len(), self.tap_len, "one row of the tap");
         let context = self.context(params, Mode::Inference);
-        let mut shard = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let mut shard = self.take_shard();
         self.run_forward(&context, &mut shard, 0..1, row);
         let mut output = ShardOutput::default();
         self.objective_of(&mut shard, objective, &mut output);
-        for (number, unit) in self.units.iter().enumerate().rev() {
-            context.backward(unit, number + 1, &mut shard, None);
-        }
+        self.run_backward(&context, &mut shard);
         let gradient = std::mem::take(&mut shard.gradients[0]);
         let by_row = gradient.to_vec();
         shard.keep(gradient);
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner).push(shard);
+        self.give_back(shard);
         (output.logits, by_row)
     }
 
@@ -217,31 +212,30 @@ impl Tail {
         (0..samples).step_by(SHARD).map(|first| first..samples.min(first + SHARD)).collect()
     }
 
-    /// Loads some pictures' rows and computes all layers.
-    fn run_forward(&self, context: &Context<'_>, shard: &mut Shard, pictures: Range<usize>, rows: &[f32]) {
-        shard.begin(pictures, self.units.len() + 1);
-        self.load(shard, rows);
-        for (at, unit) in (1..).zip(&self.units) {
-            context.forward(unit, at, shard, None);
-        }
-    }
-
     /// Runs `work` on each shard in parallel; results come in batch order.
     fn each_shard<T: Send>(
         &self,
         shards: Vec<Range<usize>>,
         work: impl Fn(&mut Shard, Range<usize>) -> T + Sync,
     ) -> Vec<T> {
-        let pool = || self.pool.lock().unwrap_or_else(PoisonError::into_inner);
         shards
             .into_par_iter()
             .map(|pictures| {
-                let mut shard = pool().pop().unwrap_or_default();
+                let mut shard = self.take_shard();
                 let result = work(&mut shard, pictures);
-                pool().push(shard);
+                self.give_back(shard);
                 result
             })
             .collect()
+    }
+
+    /// A set of buffers that no other shard uses now.
+    pub(super) fn take_shard(&self) -> Shard {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    pub(super) fn give_back(&self, shard: Shard) {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).push(shard);
     }
 
     /// Copies the shard's rows into its first value.
@@ -319,11 +313,4 @@ pub(super) struct ShardOutput {
     pub(super) logits: Vec<f32>,
     pub(super) losses: Vec<f32>,
     pub(super) gradients: Gradients,
-}
-
-/// Pictures whose values fit in [`SLICE_BYTES`] together, 1 to [`SHARD`].
-fn slice_len(graph: &Graph, units: &[Unit]) -> usize {
-    let values = units.iter().filter(|unit| !unit.is_absorbed);
-    let len: usize = values.map(|unit| graph.layers()[unit.index].output_shape.iter().product::<usize>()).sum();
-    (SLICE_BYTES / size_of::<f32>() / len.max(1)).clamp(1, SHARD)
 }

@@ -4,8 +4,8 @@ use defrost_kernels::{Activation as KernelActivation, Depthwise, Matrix, Packed,
 
 use super::fuse::batch_norm_affine;
 use super::patches::{Patches, depthwise_shape};
-use super::{BatchNormMode, Engine, kernel_activation};
-use crate::graph::{Activation, CutPoint, Graph, LayerIndex, Op, Tap};
+use super::{BatchNormMode, Engine, absorb};
+use crate::graph::{CutPoint, Graph, LayerIndex, Op, Tap};
 use crate::tensor::Params;
 
 /// What one layer of the tail needs to run.
@@ -25,6 +25,8 @@ pub(super) struct Unit {
     pub(super) batch_statistics: bool,
     /// A BatchNorm by moving statistics that this unit computes: itself, or the one before it.
     pub(super) normalization: Option<Normalization>,
+    /// The gate that a 1×1 convolution multiplies the channels of its input by, on the way.
+    pub(super) gate: Option<Gate>,
     /// The shape of a depthwise convolution, the padding before it included where that is absorbed.
     pub(super) depthwise: Option<Depthwise>,
     /// The 1×1 convolution before the BatchNorm of a depthwise unit, where its output is too large to be stored: it is computed
@@ -54,6 +56,12 @@ impl Unit {
             (None, Some(normalization)) => normalization.input,
             (None, None) => self.inputs[0],
         }
+    }
+
+    /// The values that it reads, counted from the tap.
+    pub(super) fn reads(&self) -> impl Iterator<Item = usize> {
+        let gate = self.gate.as_ref().map(|gate| gate.input);
+        std::iter::once(self.source()).chain(self.inputs.iter().skip(1).copied()).chain(gate)
     }
 
     /// Whether a step of training changes what it computes with.
@@ -104,14 +112,16 @@ fn product_precision(graph: &Graph, index: LayerIndex, asked: Precision) -> Prec
 
 /// A BatchNorm by moving statistics with the activation after it, `f(x · scale + shift)`, in one pass.
 ///
-/// The unit that it ends in computes it: the BatchNorm itself, the activation, or a depthwise convolution that alone reads it,
-/// which takes it strip by strip and leaves it nowhere.
+/// The unit that it ends in computes it: the BatchNorm itself or the activation, or the units that read it, strip by strip, which
+/// leave it nowhere.
 #[derive(Debug, Clone)]
 pub(super) struct Normalization {
     /// The BatchNorm.
     pub(super) index: LayerIndex,
     /// Its input, counted from the tap.
     pub(super) input: usize,
+    /// Its output, where gradients arrive: the activation's, counted from the tap.
+    pub(super) output: usize,
     /// Whether a gradient must reach the input.
     pub(super) passes_gradient: bool,
     pub(super) activation: KernelActivation,
@@ -119,6 +129,15 @@ pub(super) struct Normalization {
     pub(super) trainable: Option<[usize; 2]>,
     pub(super) scale: Vec<f32>,
     pub(super) shift: Vec<f32>,
+}
+
+/// The gate of squeeze-excite before a 1×1 convolution.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gate {
+    /// One value for each channel of a picture; counted from the tap.
+    pub(super) input: usize,
+    /// Whether a gradient must reach what is multiplied, and the gate.
+    pub(super) passes_gradient: [bool; 2],
 }
 
 impl Normalization {
@@ -166,6 +185,7 @@ pub(super) fn compile(
             batch_statistics: batch_norm && !own.is_empty() && mode == BatchNormMode::BatchStatistics,
             trainable: own,
             normalization: None,
+            gate: None,
             depthwise: matches!(layer.op, Op::DepthwiseConv2D { .. }).then(|| depthwise_shape(graph, layer)),
             expansion: None,
             is_absorbed: false,
@@ -173,91 +193,6 @@ pub(super) fn compile(
             kernel_transposed: Packed::default(),
         });
     }
-    absorb_normalizations(graph, &mut units);
+    absorb::absorb(graph, &mut units);
     (units, trainable)
-}
-
-/// The units that read each unit's output, by number.
-fn readers(units: &[Unit]) -> Vec<Vec<usize>> {
-    let mut readers = vec![Vec::new(); units.len()];
-    for (number, unit) in units.iter().enumerate() {
-        for input in unit.inputs.iter().filter_map(|input| input.checked_sub(1)) {
-            readers[input].push(number);
-        }
-    }
-    readers
-}
-
-/// Bytes of a picture's value from which on it is computed twice rather than stored: more than stays in a second-level cache
-/// between the product that makes it and the convolution that reads it. Networks of tests are small.
-const RECOMPUTED_BYTES: usize = if cfg!(test) { 1 << 10 } else { 512 << 10 };
-
-/// Gives each BatchNorm by moving statistics to the activation that alone reads it, and both to the depthwise convolution that
-/// alone reads that, with the 1×1 convolution before them where that is large; else to itself.
-fn absorb_normalizations(graph: &Graph, units: &mut [Unit]) {
-    let readers = readers(units);
-    for number in 0..units.len() {
-        let unit = &units[number];
-        let op = |unit: usize| &graph.layers()[units[unit].index].op;
-        if !matches!(op(number), Op::BatchNorm { .. }) {
-            continue;
-        }
-        let sole_reader = |unit: usize| match readers[unit][..] {
-            [reader] => Some(reader),
-            _ => None,
-        };
-        // From the BatchNorm to the unit that computes it.
-        let mut chain = vec![number];
-        let mut activation = Activation::Linear;
-        let mut padding = [0; 4];
-        let follows = |reader: &usize| matches!(op(*reader), Op::Activation(_) | Op::Relu { .. });
-        if let Some(reader) = sole_reader(number).filter(follows).filter(|_| !unit.batch_statistics) {
-            chain.push(reader);
-            activation = op(reader).activation();
-            let mut next = sole_reader(reader);
-            let mut between = Vec::new();
-            if let Some(pad) = next
-                && let Op::ZeroPadding { padding: zeros } = op(pad)
-            {
-                (padding, next) = (*zeros, sole_reader(pad));
-                between.push(pad);
-            }
-            if let Some(next) = next.filter(|&next| matches!(op(next), Op::DepthwiseConv2D { .. })) {
-                chain.extend(between);
-                chain.push(next);
-            }
-        }
-        let normalization = Normalization {
-            index: unit.index,
-            input: unit.inputs[0],
-            passes_gradient: unit.passes_gradient[0],
-            activation: kernel_activation(activation),
-            trainable: unit.trainable("gamma").zip(unit.trainable("beta")).map(|(gamma, beta)| [gamma, beta]),
-            scale: Vec::new(),
-            shift: Vec::new(),
-        };
-        let producer = unit.inputs[0].checked_sub(1).filter(|&producer| sole_reader(producer).is_some());
-        let expansion = producer.filter(|&producer| is_large_expansion(graph, units[producer].index));
-        let [absorbed @ .., last] = &chain[..] else { unreachable!("a chain begins with the BatchNorm") };
-        absorbed.iter().for_each(|&number| units[number].is_absorbed = true);
-        units[*last].normalization = Some(normalization);
-        if let Some(expansion) = expansion.filter(|_| units[*last].depthwise.is_some()) {
-            units[*last].expansion = Some(Box::new(units[expansion].clone()));
-            units[expansion].is_absorbed = true;
-        }
-        if let Some(depthwise) = &mut units[*last].depthwise {
-            let input = &graph.layers()[units[number].index].output_shape;
-            (depthwise.height, depthwise.width) = (input[0], input[1]);
-            (depthwise.pad_top, depthwise.pad_left) = (depthwise.pad_top + padding[0], depthwise.pad_left + padding[2]);
-        }
-    }
-}
-
-/// Whether layer `index` is a plain 1×1 convolution with a large output.
-fn is_large_expansion(graph: &Graph, index: LayerIndex) -> bool {
-    let layer = &graph.layers()[index];
-    let bytes = layer.output_shape.iter().product::<usize>() * size_of::<f32>();
-    matches!(layer.op, Op::Conv2D { bias: false, activation: Activation::Linear, .. })
-        && Patches::of(graph, layer).is_pointwise()
-        && bytes >= RECOMPUTED_BYTES
 }
