@@ -1,4 +1,4 @@
-//! An earlier `split.csv`, and a table of pictures to leave out. Both are read before the data, which aren't there.
+//! An earlier `split.csv`, and tables of pictures to leave out and of right classes. All are read before the data, which aren't there.
 #![no_main]
 
 use defrost::data::{self, DataOptions};
@@ -11,6 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     for options in [
         DataOptions { split: Some(path.clone()), ..DataOptions::default() },
         DataOptions { exclude: Some(path.clone()), ..DataOptions::default() },
+        DataOptions { relabel: Some(path.clone()), ..DataOptions::default() },
     ] {
         assert!(data::open(folder.path().join("nothing"), &options).is_err());
     }

@@ -10,4 +10,5 @@ fuzz_target!(|bytes: &[u8]| {
     let _ = image::inspect(bytes);
     let _ = image::damage(bytes);
     let _ = image::decode(bytes, &limits);
+    let _ = image::decode(bytes, &Limits { enough_for: Some(1), ..limits });
 });

@@ -15,7 +15,7 @@ use defrost::data::{Dataset, Sample};
 use defrost::exec::cpu::{Engine, Program};
 use defrost::features::Cache;
 use defrost::graph::Tap;
-use defrost::image::{Limits, decoder_name, resize};
+use defrost::image::{decoder_name, resize};
 use defrost::job::{Environment, Job};
 use defrost::progress::Progress;
 use defrost::recipe::Recipe;
@@ -71,8 +71,8 @@ fn halves(job: &Job) -> (f64, f64) {
     let graph = &job.model.graph;
     let tap = job.stages[0].tap;
     let program = Program::new(graph, &job.model.params, Tap(0), tap, Engine::default());
-    let (limits, range) = (Limits::default(), job.model.backbone.input);
-    let [size, ..] = graph.layers()[0].output_shape[..] else { return (0.0, 0.0) };
+    let (size, range) = (job.input_size(), job.model.backbone.input);
+    let limits = job.recipe.preprocess.decode.limits(size);
     let (mut decode, mut trunk) = (0.0, 0.0);
     for samples in samples.chunks(AT_ONCE) {
         let begun = Instant::now();

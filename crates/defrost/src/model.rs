@@ -19,6 +19,18 @@ pub enum Layout {
 }
 
 impl Layout {
+    /// How the network was built that `params` are of. Only a network that was built with `weights=None` normalizes by the mean 0
+    /// and the variance 1, as Keras adapts that layer to no data.
+    pub fn of(params: &Params) -> Layout {
+        let all = |name: &str, value: f32| {
+            params.get(name).is_some_and(|tensor| tensor.data().iter().all(|&element| element == value))
+        };
+        match all("normalization/mean", 0.0) && all("normalization/variance", 1.0) {
+            true => Layout::FromScratch,
+            false => Layout::Pretrained,
+        }
+    }
+
     /// The backbone's graph for pictures of `input_size`.
     pub fn graph(self, backbone: &Backbone, input_size: usize) -> Graph {
         match self {
@@ -113,5 +125,25 @@ impl Model {
     /// The number of classes.
     pub fn num_classes(&self) -> usize {
         self.graph.output_shape()[0]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tensor::Tensor;
+
+    #[test]
+    fn how_a_network_was_built_is_told_by_its_normalization() {
+        let params = |mean: [f32; 3], variance: [f32; 3]| {
+            let tensor = |values: [f32; 3]| Tensor::new([3], values.to_vec());
+            let named = [("normalization/mean", tensor(mean)), ("normalization/variance", tensor(variance))];
+            Params::from(named.map(|(name, tensor)| (name.to_owned(), tensor)))
+        };
+        assert_eq!(Layout::of(&params([0.0; 3], [1.0; 3])), Layout::FromScratch);
+        assert_eq!(Layout::of(&params([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])), Layout::Pretrained);
+        assert_eq!(Layout::of(&params([0.0; 3], [0.229, 0.224, 0.225])), Layout::Pretrained);
+        // Families that have no such layer are built in one way.
+        assert_eq!(Layout::of(&Params::new()), Layout::Pretrained);
     }
 }

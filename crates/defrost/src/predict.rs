@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::artefact::{Answer, Artefact, ArtefactError, Classifier};
 use crate::calibrate;
-use crate::image::Picture;
+use crate::image::{Limits, Picture};
 use crate::metrics::argmax;
 use crate::model::Model;
 
@@ -73,6 +73,11 @@ impl Predictor {
     /// The network with its weights.
     pub fn model(&self) -> &Model {
         &self.model
+    }
+
+    /// The limits to decode pictures with, as they were decoded in training.
+    pub fn limits(&self) -> Limits {
+        self.artefact.decoding.limits(self.artefact.input_size)
     }
 
     /// The network's input for a picture: `[input_size, input_size, 3]`, resized and in the range that the backbone expects.

@@ -7,7 +7,9 @@ mod formula;
 
 use std::path::{Path, PathBuf};
 
-use defrost::image::{Format, Header, ImageError, Limits, Picture, decode, decoder_name, open, probe};
+use defrost::image::{
+    Decoding, Format, Header, ImageError, Limits, Picture, decode, decoder_name, open, probe, shrink, to_jpeg,
+};
 use defrost::rng::Stream;
 
 const HEIGHT: usize = 12;
@@ -188,8 +190,10 @@ fn damaged_files_never_panic() {
             if attempt % 4 == 0 {
                 bytes.truncate(random.below(bytes.len() as u32) as usize);
             }
-            if let Ok(picture) = decode(&bytes, &limits) {
-                assert_eq!(picture.pixels().len(), picture.width() * picture.height() * 3);
+            for enough_for in [None, Some(2)] {
+                if let Ok(picture) = decode(&bytes, &Limits { enough_for, ..limits }) {
+                    assert_eq!(picture.pixels().len(), picture.width() * picture.height() * 3);
+                }
             }
             let _ = probe(&bytes);
             tried += 1;
@@ -218,6 +222,38 @@ fn limits_are_checked_before_anything_is_decoded() {
 }
 
 #[test]
+fn a_jpeg_with_pixels_to_spare_is_decoded_to_fewer() {
+    let smooth = |x: usize, y: usize| [4 * x as u8, 5 * y as u8, 128 + x as u8 - y as u8];
+    let pixels = (0..48).flat_map(|y| (0..64).flat_map(move |x| smooth(x, y))).collect();
+    let jpeg = to_jpeg(&Picture::new(64, 48, pixels), 95);
+    let whole = decode(&jpeg, &Limits::default()).unwrap();
+    for (enough_for, reduction) in [(3, 8), (4, 4), (6, 4), (7, 2), (12, 2), (13, 1), (100, 1)] {
+        let limits = Limits { enough_for: Some(enough_for), ..Limits::default() };
+        let (picture, expected) = (decode(&jpeg, &limits).unwrap(), shrink(&whole, 64 / reduction));
+        assert!(largest_difference(&picture, &expected) <= 6, "{enough_for}");
+        assert!(reduction > 1 || picture == whole);
+    }
+}
+
+#[test]
+fn every_kind_of_jpeg_is_decoded_to_fewer_pixels_or_whole() {
+    let limits = Limits { enough_for: Some(3), ..Limits::default() };
+    for name in ["420.jpg", "422.jpg", "444.jpg", "progressive.jpg", "grey.jpg", "exif.jpg"] {
+        let (picture, whole) = (decode(&read(name), &limits).unwrap(), decoded(name));
+        assert_eq!([2 * picture.width(), 2 * picture.height()], [whole.width(), whole.height()], "{name}");
+        let expected = shrink(&whole, picture.width().max(picture.height()));
+        let apart = picture.pixels().iter().zip(expected.pixels()).map(|(a, b)| u32::from(a.abs_diff(*b))).sum::<u32>();
+        assert!(apart < 16 * picture.pixels().len() as u32, "{name}: {apart}");
+    }
+    // These need the ink turned into colours, and other formats have no scaled decoding.
+    for name in ["cmyk.jpg", "ycck.jpg", "picture.png"] {
+        assert!(decode(&read(name), &limits).unwrap() == decoded(name), "{name}");
+    }
+    let cut = &read("420.jpg")[..300];
+    assert!(matches!(decode(cut, &limits), Err(ImageError::Truncated { .. })));
+}
+
+#[test]
 fn errors_say_what_to_do() {
     let error = |bytes: &[u8]| decode(bytes, &Limits::default()).unwrap_err().to_string();
     assert_eq!(error(b""), "the file is empty; copy or download it again");
@@ -237,8 +273,11 @@ fn errors_say_what_to_do() {
 #[test]
 fn the_decoders_name_holds_the_versions_in_use() {
     let lock = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock")).unwrap();
-    for part in decoder_name().split(", ") {
-        let (name, version) = part.split_once(' ').unwrap();
-        assert!(lock.contains(&format!("name = \"{name}\"\nversion = \"{version}\"\n")), "{part} isn't what is locked");
+    for decoding in [Decoding::Full, Decoding::Scaled] {
+        for part in decoder_name(decoding).trim_start_matches("scaled ").split(", ") {
+            let (name, version) = part.split_once(' ').unwrap();
+            let locked = format!("name = \"{name}\"\nversion = \"{version}\"\n");
+            assert!(lock.contains(&locked), "{part} isn't what is locked");
+        }
     }
 }

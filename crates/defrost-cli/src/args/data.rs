@@ -67,6 +67,9 @@ pub(crate) struct Embed {
     /// The side of the square that pictures are resized to [default: the backbone's]
     #[arg(long, value_name = "N")]
     pub(crate) input_size: Option<usize>,
+    /// Decode large JPEGs to no more pixels than the network needs: faster, and nearly the same features
+    #[arg(long, value_name = "full|scaled", value_parser = ["full", "scaled"], hide_possible_values = true)]
+    pub(crate) decode: Option<String>,
     /// Keep no features on disk
     #[arg(long)]
     pub(crate) no_cache: bool,

@@ -61,7 +61,8 @@ pub(crate) struct Bench {
     /// Threads [default: all]
     #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) threads: Option<usize>,
-    /// Print the fused steps of the forward pass, each with its shape, bytes, time and share of the peak, on one thread
+    /// Print instead the fused steps of the forward pass and the layers of the training step, each with its time and share of the
+    /// peak, on one thread
     #[arg(long)]
     pub(crate) plan: bool,
 }

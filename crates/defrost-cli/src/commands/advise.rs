@@ -34,6 +34,9 @@ pub(super) fn run(args: &args::Advise, terminal: &Terminal) -> Result<(), Failur
     let work = Workplace::open(terminal, true)?;
     let progress = work.progress();
     let job = Job::prepare(&recipe, false, &work.environment(), progress).map_err(|error| work.failure(error))?;
+    if let Some(weights) = job.weights.as_ref().filter(|weights| weights.may_pad_otherwise) {
+        terminal.warn(words.may_pad_otherwise(&weights.file));
+    }
     // The recipe as asked for, not as the job resolved it: the advice decides what it left open.
     let advice = advise(&job.data, &job.model, &recipe, progress).map_err(|error| match progress.cancelled() {
         true => Failure::stopped(words.stopped()),

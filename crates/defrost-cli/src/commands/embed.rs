@@ -29,6 +29,9 @@ pub(super) fn run(args: &args::Embed, terminal: &Terminal) -> Result<(), Failure
     let work = Workplace::open(terminal, args.no_cache)?;
     let job = Job::prepare(&recipe(args)?, args.strict, &work.environment(), work.progress())
         .map_err(|error| work.failure(error))?;
+    if let Some(weights) = job.weights.as_ref().filter(|weights| weights.may_pad_otherwise) {
+        terminal.warn(words.may_pad_otherwise(&weights.file));
+    }
     let embedding = job.embed(work.progress()).map_err(|error| work.failure(error))?;
     let samples = embedding.paths.len();
     if samples == 0 {
@@ -61,7 +64,13 @@ fn recipe(args: &args::Embed) -> Result<Recipe, Failure> {
     let mut recipe = Recipe::default();
     recipe.data.path = Some(args.data.clone());
     let input_size = args.input_size.map(|size| size.to_string());
-    for (key, value) in [("backbone", &args.backbone), ("weights", &args.weights), ("input_size", &input_size)] {
+    let fields = [
+        ("backbone", &args.backbone),
+        ("weights", &args.weights),
+        ("input_size", &input_size),
+        ("preprocess.decode", &args.decode),
+    ];
+    for (key, value) in fields {
         if let Some(value) = value {
             recipe.set(key, value)?;
         }

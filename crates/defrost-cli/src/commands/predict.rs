@@ -10,7 +10,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 use defrost::fs::FsError;
-use defrost::image::{self, ImageError, Limits, Picture};
+use defrost::image::{self, ImageError, Picture};
 use defrost::predict::{Prediction, Predictor};
 use defrost::progress::{Phase, Progress};
 use rayon::prelude::*;
@@ -159,7 +159,7 @@ struct Question<'a> {
 /// Predicts lot by lot, and writes each as soon as it is done.
 fn predict(question: Question<'_>, args: &args::Predict, terminal: &Terminal) -> Result<Tally, Failure> {
     let Question { predictor, reasons, run, pictures } = question;
-    let limits = Limits::default();
+    let limits = predictor.limits();
     let asked = Asked { top_k: args.top_k, min_probability: args.min_probability, reject_unlike: args.reject_unlike };
     let cancel = interrupt::listen(terminal)?;
     let bars = terminal.bars();

@@ -64,12 +64,13 @@ pub(super) fn run(args: &args::Serve, terminal: &Terminal) -> Result<(), Failure
         rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(Failure::system)?;
     }
     let run = run_or_latest(args.run.as_deref(), terminal)?;
+    let predictor = predictor(&run)?;
     let limits = Limits {
-        pictures: PictureLimits { max_bytes: args.max_bytes, max_pixels: args.max_pixels, ..PictureLimits::default() },
+        pictures: PictureLimits { max_bytes: args.max_bytes, max_pixels: args.max_pixels, ..predictor.limits() },
         in_flight: args.max_in_flight,
         timeout: Duration::from_secs_f64(args.timeout),
     };
-    let app = App::new(&run, predictor(&run)?, limits, Guard::new(token.as_deref()));
+    let app = App::new(&run, predictor, limits, Guard::new(token.as_deref()));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(CONNECTION_THREADS)
         .enable_all()

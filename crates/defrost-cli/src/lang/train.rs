@@ -71,6 +71,17 @@ impl Words {
         say!(self, " · {train} to train, {validation} to validate{test}", " · 학습 {train}, 검증 {validation}{test}")
     }
 
+    /// A file of weights that fits, but may be of a model that pads otherwise.
+    pub(crate) fn may_pad_otherwise(self, file: &str) -> String {
+        say!(
+            self,
+            "{file} has timm's names: of timm's models, only those called `tf_…` compute as this network does; the others pad as \
+             PyTorch does (with another epsilon), so that their features come out different here",
+            "{file}의 이름은 timm의 것입니다: timm 모델 중 이름이 `tf_…`인 것만 이 네트워크와 같은 계산을 합니다. 다른 모델은 PyTorch의 \
+             패딩과 다른 epsilon을 쓰므로 여기서는 특징이 달라집니다"
+        )
+    }
+
     pub(crate) fn unreadable_listed(self, pictures: usize, path: &str) -> String {
         say!(
             self,

@@ -23,11 +23,11 @@ pub use strategy::{Domain, ENOUGH_FROM_SCRATCH, MANY, Situation, Strategy, strat
 
 use crate::augment;
 use crate::data::{Dataset, Sample};
-use crate::image::{Limits, Resize, resize};
+use crate::image::resize;
 use crate::model::{Layout, Model};
 use crate::probe::ProbeError;
 use crate::progress::{Phase, Progress};
-use crate::recipe::{self, Recipe, Weights};
+use crate::recipe::{self, Preprocess, Recipe, Weights};
 
 /// Pictures that are looked at, in all.
 const PICTURES: usize = 1000;
@@ -104,7 +104,7 @@ pub fn advise(data: &Dataset, model: &Model, recipe: &Recipe, progress: Progress
     }
     let trunk = Trunk::new(model).ok_or(AdviseError::Unmeasurable { backbone: model.backbone.id })?;
     let sample = sample(data);
-    let seen = look(&trunk, &sample, model, recipe.preprocess.resize, progress)?;
+    let seen = look(&trunk, &sample, model, &recipe.preprocess, progress)?;
     let (sights, labels): (Vec<Sight>, Vec<usize>) = seen.into_iter().unzip();
     let nearness = trunk.measure(&sights, &labels)?;
 
@@ -153,7 +153,7 @@ fn look(
     trunk: &Trunk,
     sample: &[&Sample],
     model: &Model,
-    mode: Resize,
+    preprocess: &Preprocess,
     progress: Progress<'_>,
 ) -> Result<Vec<(Sight, usize)>, AdviseError> {
     let side = model.graph.input_shape()[0];
@@ -164,8 +164,8 @@ fn look(
             if progress.cancelled() {
                 return Err(AdviseError::Cancelled);
             }
-            let sight = sample.picture(&Limits::default()).ok().map(|picture| {
-                let mut pixels = resize(&picture, side, side, mode);
+            let sight = sample.picture(&preprocess.decode.limits(side)).ok().map(|picture| {
+                let mut pixels = resize(&picture, side, side, preprocess.resize);
                 model.backbone.input.apply(&mut pixels);
                 (trunk.see(pixels, arenas), sample.label)
             });

@@ -22,7 +22,7 @@ use crate::calibrate::Calibration;
 use crate::familiar::Familiar;
 use crate::fs::{self, FsError};
 use crate::head::{Head, HeadLayer};
-use crate::image::{self, ImageError, Limits, Resize};
+use crate::image::{self, Decoding, ImageError, Limits, Resize};
 use crate::model::{Layout, Model};
 use crate::tensor::Tensor;
 use crate::weights::{WeightsError, from_safetensors, half_to_safetensors, to_safetensors};
@@ -119,6 +119,9 @@ pub struct Artefact {
     pub layout: Layout,
     /// The side of the picture that the network sees.
     pub input_size: usize,
+    /// How many of a JPEG's pixels are decoded; since version 2.
+    #[serde(default)]
+    pub decoding: Decoding,
     /// How a picture is brought to that size.
     pub resize: Resize,
     /// What is done to its values then; since version 2.
@@ -192,6 +195,7 @@ impl Artefact {
             backbone: model.backbone.id.to_owned(),
             layout: model.layout,
             input_size,
+            decoding: Decoding::Full,
             resize,
             pixels: Some(Pixels::of(model.backbone.input)),
             classes: classes.to_vec(),

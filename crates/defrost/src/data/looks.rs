@@ -11,7 +11,7 @@ use rayon::prelude::*;
 use super::DataError;
 use super::stored::Sample;
 use crate::fs;
-use crate::image::{Limits, PerceptualHash, decoder_name};
+use crate::image::{Decoding, Limits, PerceptualHash, decoder_name};
 use crate::progress::{Phase, Progress};
 
 /// The name of the file in the cache's folder that holds the perceptual hashes.
@@ -72,7 +72,7 @@ pub fn looks(
 }
 
 fn header() -> Vec<u8> {
-    format!("perceptual hashes 1, {}\n", decoder_name()).into_bytes()
+    format!("perceptual hashes 1, {}\n", decoder_name(Decoding::Full)).into_bytes()
 }
 
 /// What the file holds; nothing where it is missing, damaged or another decoder's.

@@ -152,7 +152,10 @@ impl Table<'_> {
     fn require_path(&self, columns: &BTreeMap<Column, usize>, fields: &str) -> Result<(), DataError> {
         match columns.contains_key(&Column::Path) {
             true => Ok(()),
-            false => Err(self.wrong(1, "a column for the picture's path, such as `path` or `file_name`", fields)),
+            false => {
+                let fields = if fields.is_empty() { "nothing" } else { fields };
+                Err(self.wrong(1, "a column for the picture's path, such as `path` or `file_name`", fields))
+            }
         }
     }
 }
@@ -174,6 +177,12 @@ pub(super) fn parse(path: &Path, format: Format, bytes: &[u8]) -> Result<Vec<Rec
         Format::Tsv => parse_delimited(&table, b'\t', bytes)?,
         Format::JsonLines => parse_json(&table, bytes)?,
     };
+    // A column that some lines have isn't one that the table lacks.
+    if let Some(record) = records.iter().find(|record| record.label.is_none())
+        && records.iter().any(|record| record.label.is_some())
+    {
+        return Err(table.wrong(record.line.number, "a label", "nothing"));
+    }
     match records.is_empty() {
         true => Err(table.wrong(1, "a line for each picture", "none")),
         false => Ok(records),
@@ -306,6 +315,16 @@ mod tests {
             ("t.csv", "path,label\na.jpg\n", "t.csv, line 2: expected 2 fields, as in the header; got 1"),
             ("t.csv", "path,label\na.jpg,cat\n,dog\n", "t.csv, line 3: expected the picture's path; got nothing"),
             ("t.csv", "path,label\na.jpg,\n", "t.csv, line 2: expected a label; got nothing"),
+            (
+                "t.jsonl",
+                "{\"path\": \"a.jpg\", \"label\": \"cat\"}\n{\"path\": \"b.jpg\", \"label\": null}\n",
+                "t.jsonl, line 2: expected a label; got nothing",
+            ),
+            (
+                "t.csv",
+                "",
+                "t.csv, line 1: expected a column for the picture's path, such as `path` or `file_name`; got nothing",
+            ),
             (
                 "t.csv",
                 "path,label,split\na.jpg,cat,holdout\n",

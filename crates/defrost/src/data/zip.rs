@@ -30,7 +30,13 @@ pub(super) fn index(archive: Arc<ArchiveFile>) -> io::Result<Folder> {
         if !member.is_file() || member.is_symlink() {
             continue;
         }
-        let name = member.name()?.into_owned();
+        let name = match std::str::from_utf8(member.name_raw()) {
+            // Also without the flag that says so, as the Finder writes it.
+            Ok(name) => name.to_owned(),
+            Err(_) => member.name()?.into_owned(),
+        };
+        // Windows PowerShell writes `photos\cat\1.jpg`.
+        let name = if name.contains('/') { name } else { name.replace('\\', "/") };
         let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, format!("the member {name} {what}"));
         let (offset, packed, length) = (member.data_start(), member.compressed_size(), member.size());
         let Some(offset) = offset.filter(|offset| offset.checked_add(packed).is_some_and(|last| last <= end)) else {
@@ -105,6 +111,21 @@ pub(super) mod tests {
         let tree = opened("set.zip", &zip_of(&files, CompressionMethod::Stored), 0).unwrap();
         let names: Vec<&str> = tree.root.folders.keys().map(String::as_str).collect();
         assert_eq!((names, tree.root.pictures()), (vec!["a", "etc"], 3));
+    }
+
+    #[test]
+    fn names_of_windows_and_of_the_finder_are_read_as_they_were_meant() {
+        let files: [(&str, &[u8]); 2] = [("set\\a\\1.jpg", b"1"), ("set\\고양이\\2.jpg", b"2")];
+        let mut bytes = zip_of(&files, CompressionMethod::Stored);
+        // Without the flag of UTF-8, in both headers.
+        for (magic, flags) in [(b"PK\x03\x04", 6), (b"PK\x01\x02", 8)] {
+            let headers: Vec<usize> = (0..bytes.len() - 4).filter(|&at| bytes[at..].starts_with(magic)).collect();
+            assert_eq!(headers.len(), 2);
+            headers.iter().for_each(|at| bytes[at + flags + 1] &= !8);
+        }
+        let tree = opened("set.zip", &bytes, 0).unwrap();
+        let names: Vec<&str> = tree.root.folders["set"].folders.keys().map(String::as_str).collect();
+        assert_eq!(names, ["a", "고양이"]);
     }
 
     #[test]

@@ -11,7 +11,6 @@ use serde::Serialize;
 
 use crate::calibrate::{self, Labelled, Reliability};
 use crate::data::Sample;
-use crate::image::Limits;
 use crate::loss::{CrossEntropy, Target};
 use crate::metrics::{ClassMetrics, ConfusionMatrix, argmax, rank};
 use crate::predict::Predictor;
@@ -54,7 +53,7 @@ impl Evaluation {
     pub fn of(predictor: &Predictor, samples: &[Sample], progress: Progress<'_>) -> Option<Evaluation> {
         let classes = predictor.classes().len();
         let loss = CrossEntropy::plain(classes);
-        let limits = Limits::default();
+        let limits = predictor.limits();
         progress.begin(Phase::Predict, samples.len() as u64, "predict");
         let judge = |sample: &Sample| {
             let picture = sample.picture(&limits).map_err(|error| (sample.path.clone(), error.to_string()))?;

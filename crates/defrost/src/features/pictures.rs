@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
+use super::plain::Prepared;
 use super::store::Key;
 use crate::augment::Pipeline;
 use crate::backbone::InputRange;
 use crate::data::{DataError, Dataset, Sample, Skipped};
-use crate::image::{Limits, Picture, Resize, decoder_name};
+use crate::image::{Decoding, Picture, Resize};
 
 /// The number of a row: training pictures first, each with all its views, then validation, then test with the plain view.
 pub type RowNumber = usize;
@@ -35,10 +36,10 @@ pub struct Pictures {
     augment_seed: u64,
     view_identities: Vec<String>,
     input_size: usize,
+    decoding: Decoding,
     resize: Resize,
     range: InputRange,
     strict: bool,
-    limits: Limits,
     unreadable: Mutex<BTreeMap<usize, String>>,
 }
 
@@ -53,6 +54,8 @@ pub struct Rendering {
     pub augment_seed: u64,
     /// The side of the square that the network sees.
     pub input_size: usize,
+    /// How many of a JPEG's pixels are decoded.
+    pub decoding: Decoding,
     /// How a picture is brought to that size.
     pub resize: Resize,
     /// What the network expects.
@@ -64,7 +67,7 @@ pub struct Rendering {
 impl Pictures {
     /// The pictures of `data`.
     pub fn new(data: &Dataset, rendering: Rendering) -> Pictures {
-        let Rendering { pipeline, views, augment_seed, input_size, resize, range, strict } = rendering;
+        let Rendering { pipeline, views, augment_seed, input_size, decoding, resize, range, strict } = rendering;
         let views = views.max(1);
         let view_identities = (0..views).map(|view| pipeline.identity(view, augment_seed)).collect();
         Pictures {
@@ -76,10 +79,10 @@ impl Pictures {
             augment_seed,
             view_identities,
             input_size,
+            decoding,
             resize,
             range,
             strict,
-            limits: Limits::default(),
             unreadable: Mutex::default(),
         }
     }
@@ -167,7 +170,7 @@ impl Pictures {
     }
 
     pub(super) fn decode(&self, picture: usize) -> Result<Picture, DataError> {
-        self.samples[picture].picture(&self.limits)
+        self.samples[picture].picture(&self.decoding.limits(self.input_size))
     }
 
     /// The pixels of a view as the network expects them: `input_size × input_size × 3`.
@@ -181,7 +184,8 @@ impl Pictures {
 
     /// Identifies what pixels depend on beside the picture and the view: decoder, resizing, what the network expects.
     pub(super) fn preparation(&self) -> blake3::Hash {
-        preparation(self.input_size, self.resize, self.range)
+        let &Pictures { input_size, decoding, resize, range, .. } = self;
+        Prepared { input_size, decoding, resize, range }.identity()
     }
 
     /// What the row is made from.
@@ -189,12 +193,6 @@ impl Pictures {
         let (picture, view) = self.of_row(number);
         key(trunk, &self.samples[picture].content, &self.view_identities[view as usize])
     }
-}
-
-/// See [`Pictures::preparation`].
-pub(super) fn preparation(input_size: usize, resize: Resize, range: InputRange) -> blake3::Hash {
-    let how = format!("{} {resize:?} {input_size} {range:?}", decoder_name());
-    blake3::hash(how.as_bytes())
 }
 
 /// A row's key: BLAKE3 over `trunk`, the picture's content and the view's identity.

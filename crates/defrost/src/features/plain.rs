@@ -1,22 +1,32 @@
 //! Stored rows of pictures that are known by their content alone: nothing is computed, and the pictures needn't be there.
 
-use super::pictures::{key, preparation};
+use super::pictures::key;
 use super::rows::combine;
 use super::store::{Kept, Key};
 use super::{Cache, StoreError};
 use crate::augment::Pipeline;
 use crate::backbone::InputRange;
-use crate::image::Resize;
+use crate::image::{Decoding, Resize, decoder_name};
 
 /// How a picture becomes what the network sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Prepared {
     /// The side of the square.
     pub input_size: usize,
+    /// How many of a JPEG's pixels are decoded.
+    pub decoding: Decoding,
     /// How a picture is brought to that size.
     pub resize: Resize,
     /// What the network expects.
     pub range: InputRange,
+}
+
+impl Prepared {
+    /// Identifies what pixels depend on beside the picture and the view.
+    pub(super) fn identity(&self) -> blake3::Hash {
+        let &Prepared { input_size, decoding, resize, range } = self;
+        blake3::hash(format!("{} {resize:?} {input_size} {range:?}", decoder_name(decoding)).as_bytes())
+    }
 }
 
 /// The rows of pictures' plain views, as far as a cache has them.
@@ -39,8 +49,7 @@ impl PlainRows {
         contents: &[[u8; 32]],
     ) -> Result<PlainRows, StoreError> {
         let Some(store) = cache.store() else { return Ok(PlainRows::default()) };
-        let Prepared { input_size, resize, range } = prepared;
-        let trunk = combine(&[fingerprint, preparation(input_size, resize, range)]);
+        let trunk = combine(&[fingerprint, prepared.identity()]);
         let plain = Pipeline::default().identity(0, 0);
         let keys: Vec<Key> = contents.iter().map(|content| key(&trunk, content, &plain)).collect();
         let kept = store.find(&keys)?;

@@ -8,7 +8,7 @@ use ::image::metadata::Orientation;
 use ::image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader};
 
 use super::orientation::upright;
-use super::{Format, Picture, jpeg};
+use super::{Decoding, Format, Picture, jpeg};
 use crate::fs::{self, FsError};
 
 /// Why a file gives no picture.
@@ -105,17 +105,21 @@ pub struct Limits {
     pub max_side: u32,
     /// Bytes of a file; 512 MiB by default.
     pub max_bytes: u64,
+    /// The side of the square that a picture is decoded for: a JPEG that has pixels to spare is decoded to fewer, by
+    /// [`Decoding::Scaled`]'s rule. `None`, the default, decodes them all.
+    pub enough_for: Option<usize>,
 }
 
 impl Default for Limits {
     fn default() -> Limits {
-        Limits { max_pixels: 200_000_000, max_side: 65_535, max_bytes: 512 << 20 }
+        Limits { max_pixels: 200_000_000, max_side: 65_535, max_bytes: 512 << 20, enough_for: None }
     }
 }
 
 impl Limits {
     /// For reading headers, which takes no memory.
-    pub(super) const NONE: Limits = Limits { max_pixels: u64::MAX, max_side: u32::MAX, max_bytes: u64::MAX };
+    pub(super) const NONE: Limits =
+        Limits { max_pixels: u64::MAX, max_side: u32::MAX, max_bytes: u64::MAX, enough_for: None };
 
     fn check_bytes(&self, bytes: u64) -> Result<(), ImageError> {
         let max_bytes = self.max_bytes;
@@ -156,8 +160,11 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, ImageError> {
     let (format, mut decoder) = decoder_of(bytes, limits)?;
     let orientation = orientation_of(&mut decoder);
     let (width, height) = sides_of(&decoder);
-    let pixels = pixels_of(format, bytes, decoder, width, height)?;
-    Ok(upright(Picture::new(width, height, pixels), orientation))
+    let picture = match scaled(format, bytes, [width, height], limits) {
+        Some(picture) => picture,
+        None => whole(format, bytes, decoder, [width, height])?,
+    };
+    Ok(upright(picture, orientation))
 }
 
 /// Decodes the file at `path`.
@@ -182,8 +189,13 @@ pub fn probe(bytes: &[u8]) -> Result<Header, ImageError> {
 }
 
 /// Which code decodes, with versions: a part of the feature cache's key, because decoders differ in single bits.
-pub fn decoder_name() -> &'static str {
-    if cfg!(feature = "turbojpeg") { "turbojpeg 1.5.1, image 0.25.10" } else { "zune-jpeg 0.5.15, image 0.25.10" }
+pub fn decoder_name(decoding: Decoding) -> &'static str {
+    match (decoding, cfg!(feature = "turbojpeg")) {
+        (Decoding::Full, false) => "zune-jpeg 0.5.15, image 0.25.10",
+        (Decoding::Full, true) => "turbojpeg 1.5.1, image 0.25.10",
+        (Decoding::Scaled, false) => "scaled jpeg-decoder 0.3.2, zune-jpeg 0.5.15, image 0.25.10",
+        (Decoding::Scaled, true) => "scaled turbojpeg 1.5.1, image 0.25.10",
+    }
 }
 
 /// A decoder that has read the header of `bytes` and found it within `limits`.
@@ -250,19 +262,25 @@ pub(super) fn orientation_of(decoder: &mut impl ImageDecoder) -> Orientation {
     decoder.orientation().unwrap_or(Orientation::NoTransforms)
 }
 
+/// The picture at a part of its size, where that is asked for and enough.
+fn scaled(format: Format, bytes: &[u8], sides: [usize; 2], limits: &Limits) -> Option<Picture> {
+    let reduction = Decoding::reduction(sides, limits.enough_for.filter(|_| format == Format::Jpeg)?)?;
+    jpeg::reduced(bytes, sides, reduction)
+}
+
 #[cfg_attr(not(feature = "turbojpeg"), expect(unused_variables, reason = "only libjpeg-turbo starts from the bytes"))]
-fn pixels_of(
+fn whole(
     format: Format,
     bytes: &[u8],
     decoder: impl ImageDecoder,
-    width: usize,
-    height: usize,
-) -> Result<Vec<u8>, ImageError> {
+    [width, height]: [usize; 2],
+) -> Result<Picture, ImageError> {
     #[cfg(feature = "turbojpeg")]
-    if let Some(pixels) = (format == Format::Jpeg).then(|| jpeg::turbo_pixels(bytes, width, height)).flatten() {
-        return Ok(pixels);
+    if let Some(picture) = (format == Format::Jpeg).then(|| jpeg::turbo(bytes, [width, height], 1)).flatten() {
+        return Ok(picture);
     }
-    DynamicImage::from_decoder(decoder).map(rgb8).map_err(|error| explained(format, &error))
+    let image = DynamicImage::from_decoder(decoder).map_err(|error| explained(format, &error))?;
+    Ok(Picture::new(width, height, rgb8(image)))
 }
 
 /// RGB samples of 8 bits, by the rules in the module's text.
@@ -285,7 +303,7 @@ fn rgb8(image: DynamicImage) -> Vec<u8> {
 }
 
 /// Each grey sample three times.
-fn repeated(grey: &[u8]) -> Vec<u8> {
+pub(super) fn repeated(grey: &[u8]) -> Vec<u8> {
     grey.iter().flat_map(|&sample| [sample; 3]).collect()
 }
 

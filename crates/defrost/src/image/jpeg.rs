@@ -1,4 +1,9 @@
-//! What the JPEG decoder leaves to us: noticing that a file ends early and, as an option, libjpeg-turbo's exact pixels.
+//! What the JPEG decoder leaves to us: noticing that a file ends early, decoding at a part of the size and, as an option,
+//! libjpeg-turbo's exact pixels.
+
+use super::Picture;
+#[cfg(not(feature = "turbojpeg"))]
+use super::decode::repeated;
 
 /// Whether the first picture of a JPEG file has its end marker. Decoders fill what is missing with grey instead.
 pub(super) fn is_complete(bytes: &[u8]) -> bool {
@@ -47,21 +52,52 @@ fn coded_data_skipped(bytes: &[u8]) -> &[u8] {
     &bytes[bytes.iter().position(|&byte| byte == 0xFF).unwrap_or(bytes.len())..]
 }
 
-/// RGB pixels `[height, width, 3]` by libjpeg-turbo (accurate integer DCT, smooth chroma upsampling: Pillow's pixels), or
-/// `None` for CMYK and YCCK, which it doesn't turn into RGB, and for what it can't read.
+/// The picture of `sides` (width, height) at one part in `reduction` (2, 4 or 8) of them, rounded up: each block of 8 × 8
+/// frequencies is turned into so many fewer pixels. `None` where that can't be done; the whole picture tells then what is wrong.
+pub(super) fn reduced(bytes: &[u8], sides: [usize; 2], reduction: usize) -> Option<Picture> {
+    #[cfg(feature = "turbojpeg")]
+    return turbo(bytes, sides, reduction);
+    #[cfg(not(feature = "turbojpeg"))]
+    return portable(bytes, sides, reduction);
+}
+
+#[cfg(not(feature = "turbojpeg"))]
+fn portable(bytes: &[u8], sides: [usize; 2], reduction: usize) -> Option<Picture> {
+    use jpeg_decoder::PixelFormat;
+
+    let [width, height] = sides.map(|side| side.div_ceil(reduction));
+    let mut decoder = jpeg_decoder::Decoder::new(bytes);
+    // The smallest of its scales that reaches one of these sides.
+    let scaled = decoder.scale(u16::try_from(width).ok()?, u16::try_from(height).ok()?).ok()?;
+    if (usize::from(scaled.0), usize::from(scaled.1)) != (width, height) {
+        return None;
+    }
+    let samples = decoder.decode().ok()?;
+    let pixels = match decoder.info()?.pixel_format {
+        PixelFormat::RGB24 => samples,
+        PixelFormat::L8 => repeated(&samples),
+        PixelFormat::L16 | PixelFormat::CMYK32 => return None,
+    };
+    (pixels.len() == width * height * 3).then(|| Picture::new(width, height, pixels))
+}
+
+/// The picture by libjpeg-turbo (accurate integer DCT, smooth chroma upsampling: Pillow's pixels), at one part in `reduction` of
+/// its `sides`; or `None` for CMYK and YCCK, which it doesn't turn into RGB, and for what it can't read.
 #[cfg(feature = "turbojpeg")]
-pub(super) fn turbo_pixels(bytes: &[u8], width: usize, height: usize) -> Option<Vec<u8>> {
+pub(super) fn turbo(bytes: &[u8], sides: [usize; 2], reduction: usize) -> Option<Picture> {
     let mut decompressor = turbojpeg::Decompressor::new().ok()?;
     let header = decompressor.read_header(bytes).ok()?;
     let has_rgb = !matches!(header.colorspace, turbojpeg::Colorspace::CMYK | turbojpeg::Colorspace::YCCK);
-    if !has_rgb || (header.width, header.height) != (width, height) {
+    if !has_rgb || [header.width, header.height] != sides || (header.is_lossless && reduction > 1) {
         return None;
     }
+    decompressor.set_scaling_factor(turbojpeg::ScalingFactor::new(1, reduction)).ok()?;
+    let [width, height] = sides.map(|side| side.div_ceil(reduction));
     let mut pixels = vec![0; width * height * 3];
     let format = turbojpeg::PixelFormat::RGB;
     let output = turbojpeg::Image { pixels: pixels.as_mut_slice(), width, pitch: width * 3, height, format };
     decompressor.decompress(bytes, output).ok()?;
-    Some(pixels)
+    Some(Picture::new(width, height, pixels))
 }
 
 #[cfg(test)]

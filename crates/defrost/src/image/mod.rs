@@ -27,6 +27,7 @@
 //! ```
 
 mod decode;
+mod decoding;
 mod encode;
 mod fit;
 mod format;
@@ -39,6 +40,7 @@ mod taps;
 mod traits;
 
 pub use decode::{Header, ImageError, Limits, decode, decoder_name, open, probe};
+pub use decoding::Decoding;
 pub use encode::{to_jpeg, to_png};
 pub use fit::Fit;
 pub use format::{Format, is_picture_name};

@@ -236,6 +236,7 @@ impl Job {
                 views: self.views,
                 augment_seed: self.recipe.augment.seed,
                 input_size: self.input_size(),
+                decoding: self.recipe.preprocess.decode,
                 resize: self.recipe.preprocess.resize,
                 range: self.model.backbone.input,
                 strict: self.strict,
@@ -341,6 +342,7 @@ impl Job {
     fn artefact(&self, calibration: Calibration, train_samples: usize, validation: &Evaluation) -> Artefact {
         let (head, resize) = (&self.recipe.head, self.recipe.preprocess.resize);
         let mut artefact = Artefact::new(&self.model, self.input_size(), head, &self.data.classes, resize);
+        artefact.decoding = self.recipe.preprocess.decode;
         artefact.figures = (!validation.outcomes.is_empty()).then(|| Figures {
             train_samples,
             val_samples: validation.outcomes.len(),

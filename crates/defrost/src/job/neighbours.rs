@@ -59,8 +59,8 @@ impl Neighbours {
         let contents: Vec<[u8; 32]> = pictures.iter().map(|line| line.content).collect();
 
         let engine = recipe.precision.engine();
-        let prepared =
-            Prepared { input_size: artefact.input_size, resize: artefact.resize, range: model.backbone.input };
+        let Artefact { input_size, decoding, resize, .. } = artefact;
+        let prepared = Prepared { input_size, decoding, resize, range: model.backbone.input };
         // The tap of which the network as it is now has the most rows; the pooled features where there are none.
         let pooled = Tap(model.backbone_layers);
         let mut best = (pooled, PlainRows::default());

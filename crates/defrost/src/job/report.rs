@@ -14,7 +14,6 @@ use crate::evaluate::Evaluation;
 use crate::explain::Explainer;
 use crate::freeze::FrozenStage;
 use crate::fs;
-use crate::image::Limits;
 use crate::model::Model;
 use crate::progress::Progress;
 use crate::recipe::Recipe;
@@ -84,7 +83,7 @@ pub(super) fn page(
             .map(|data| data.warnings.iter().map(|warning| warning.in_lang(lang)).collect())
             .unwrap_or_default(),
         diagnosis,
-        mistakes: mistakes(&validation, data, &Explainer::new(&artefact, &model)),
+        mistakes: mistakes(&validation, data, &artefact, &model),
         recipe: recipe.to_toml(),
         command: format!("defrost train --recipe {}", quoted(&path.join(run::RECIPE).display().to_string())),
         recipe_hash: &outcome.recipe_hash,
@@ -149,7 +148,9 @@ fn stages(path: &Path, outcome: &Outcome, recipe: &Recipe, model: &Model) -> Res
 }
 
 /// The wrong answers, the surest first, with what they rest on.
-fn mistakes(evaluation: &Evaluation, data: Option<&Dataset>, explainer: &Explainer) -> Vec<Mistake> {
+fn mistakes(evaluation: &Evaluation, data: Option<&Dataset>, artefact: &Artefact, model: &Model) -> Vec<Mistake> {
+    let explainer = Explainer::new(artefact, model);
+    let limits = artefact.decoding.limits(artefact.input_size);
     let sides = data.map(Dataset::sides).into_iter().flatten();
     let samples: BTreeMap<&str, &Sample> =
         sides.flat_map(|(_, samples)| samples).map(|sample| (sample.path.as_str(), sample)).collect();
@@ -161,7 +162,7 @@ fn mistakes(evaluation: &Evaluation, data: Option<&Dataset>, explainer: &Explain
         .into_par_iter()
         .map(|outcome| {
             let sample = samples.get(outcome.path.as_str());
-            let picture = sample.and_then(|sample| sample.picture(&Limits::default()).ok());
+            let picture = sample.and_then(|sample| sample.picture(&limits).ok());
             let map = |picture, class| explainer.explain(picture, Some(class));
             let maps =
                 picture.iter().flat_map(|picture| [outcome.predicted, outcome.truth].map(|class| map(picture, class)));

@@ -45,7 +45,7 @@ impl Start {
                 let graph = backbone.graph(input_size);
                 let loaded = weights::load(path, &graph, &|name| backbone.rename(name))?;
                 let report = Some(loaded.report);
-                let (layout, origin) = (Layout::Pretrained, Origin::file(path.display().to_string()));
+                let (layout, origin) = (Layout::of(&loaded.params), Origin::file(path.display().to_string()));
                 Ok(Start { layout, backbone: loaded.params, report, origin, earlier: None })
             }
             Weights::Pretrained => {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::augment::{self, AugmentError, Mixing, Pipeline};
 use crate::data::{DataOptions, Fold, Labels, LimitPerClass, Validation};
 use crate::exec::cpu::{self, Engine};
-use crate::image::Resize;
+use crate::image::{Decoding, Resize};
 use crate::settings::Checks;
 
 /// Where the backbone's weights come from: `"pretrained"`, `"none"`, or a file or run.
@@ -158,6 +158,8 @@ impl Expect {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Preprocess {
+    /// How many of a JPEG's pixels are decoded.
+    pub decode: Decoding,
     /// How it gets its size.
     pub resize: Resize,
 }

@@ -127,7 +127,7 @@ mod tests {
     use crate::data::{LimitPerClass, Validation};
     use crate::graph::{Activation, Cut};
     use crate::head::{Head, HeadLayer};
-    use crate::image::Resize;
+    use crate::image::{Decoding, Resize};
     use crate::loss::{ClassWeights, LossConfig};
     use crate::optim::{Adam, OptimizerConfig, Sgd};
     use crate::recipe::{Augment, BatchNorm, Data, EarlyStopping, Epochs, Monitor, Precision, Stage, Weights};
@@ -157,6 +157,7 @@ mod tests {
         validation = "auto"
 
         [preprocess]
+        decode = "full"
         resize = "bilinear_antialias"
 
         [augment]
@@ -441,7 +442,7 @@ early_stopping = { monitor = "val_los" }
                     limit: LimitPerClass { train: some, ..LimitPerClass::default() },
                     ..Data::default()
                 },
-                preprocess: crate::recipe::Preprocess { resize: Resize::Bilinear },
+                preprocess: crate::recipe::Preprocess { decode: Decoding::Scaled, resize: Resize::Bilinear },
                 augment: Augment { views: some, seed, mixup: shares.2, ..Augment::default() },
                 head: Head { layers: vec![HeadLayer::Dropout(shares.1)] },
                 loss: LossConfig { label_smoothing: shares.2, class_weights: ClassWeights::Values(vec![shares.2, 1.0]) },

@@ -35,6 +35,7 @@ pub(super) fn fit(
         network: graph.name().to_owned(),
         container: container.clone(),
         loaded: 0,
+        may_pad_otherwise: contents.timm && !file.rsplit(['/', '\\']).next().is_some_and(|name| name.contains("tf_")),
         renamed: without_numbers(&mut contents.entries, &container, graph),
         constants: Vec::new(),
         other: Vec::new(),

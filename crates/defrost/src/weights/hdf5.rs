@@ -4,7 +4,8 @@
 
 use super::{Budget, Damage};
 use crate::tensor::Tensor;
-use hdf5_pure::{DType, Dataset, File, Group};
+use half::f16;
+use hdf5_pure::{DType, Dataset, Datatype, DatatypeByteOrder, File, Group};
 use std::cell::RefCell;
 
 /// An open file and what may still be read from it.
@@ -46,13 +47,28 @@ impl Hdf5 {
         if !numeric {
             return Ok(None);
         }
-        let data = dataset.read_f32().map_err(|error| in_dataset(error.into()))?;
+        let datatype = dataset.datatype().map_err(|error| in_dataset(error.into()))?;
+        let data = match is_half(&datatype) {
+            true => {
+                let bytes = dataset.read_raw().map_err(|error| in_dataset(error.into()))?;
+                bytes.as_chunks().0.iter().map(|half| f16::from_le_bytes(*half).to_f32()).collect()
+            }
+            false => dataset.read_f32().map_err(|error| in_dataset(error.into()))?,
+        };
         let shape: Vec<usize> = shape.iter().map(|&extent| extent as usize).collect();
         if shape.iter().product::<usize>() != data.len() {
             return Err(Damage(format!("{name} has {} elements for shape {shape:?}", data.len())));
         }
         Ok(Some(Tensor::new(shape, data)))
     }
+}
+
+/// Whether elements are IEEE's 16 bits, as the policy `float16` saves them; the library has no name for them.
+fn is_half(datatype: &Datatype) -> bool {
+    let Datatype::FloatingPoint { size: 2, byte_order: DatatypeByteOrder::LittleEndian, layout } = datatype else {
+        return false;
+    };
+    (layout.exponent_size, layout.mantissa_size) == (5, 10)
 }
 
 /// The strings of an attribute; `None` where there is none of that name.
@@ -66,4 +82,30 @@ pub(super) fn strings(group: &Group, name: &str) -> Result<Option<Vec<String>>, 
     }
     let parts: Vec<String> = (0..).map_while(|part| attributes.get(&format!("{name}{part}"))).flat_map(list).collect();
     Ok(if parts.is_empty() { None } else { Some(parts) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hdf5_pure::{FileBuilder, FloatingPointLayout};
+
+    #[test]
+    fn halves_become_f32_exactly() {
+        let layout = FloatingPointLayout {
+            bit_offset: 0,
+            bit_precision: 16,
+            exponent_location: 10,
+            exponent_size: 5,
+            mantissa_location: 0,
+            mantissa_size: 10,
+            exponent_bias: 15,
+        };
+        let halves: Vec<u8> = [1.5f32, -0.25].iter().flat_map(|value| f16::from_f32(*value).to_le_bytes()).collect();
+        let mut file = FileBuilder::new();
+        let datatype = Datatype::FloatingPoint { size: 2, byte_order: DatatypeByteOrder::LittleEndian, layout };
+        file.create_dataset("half").with_raw_data(datatype, halves, 2);
+        let hdf5 = Hdf5::open(file.finish().unwrap()).unwrap();
+        let tensor = hdf5.tensor(&hdf5.root().dataset("half").unwrap(), "half").unwrap();
+        assert_eq!(tensor, Some(Tensor::new([2], vec![1.5, -0.25])));
+    }
 }

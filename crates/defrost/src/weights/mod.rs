@@ -231,6 +231,7 @@ impl Container {
             let has = |end: &str| archive.file_names().flatten().any(|name| name.ends_with(end));
             return match () {
                 () if has(keras_v3::WEIGHTS_MEMBER) => Ok(Container::KerasArchive),
+                () if has("/constants.pkl") => Err("is a TorchScript program: save the model's `state_dict()` instead"),
                 () if has("/data.pkl") => Ok(Container::Torch(Format::TorchZip)),
                 () => Err("is a zip archive without weights"),
             };
@@ -246,10 +247,16 @@ impl Container {
             [0x1f, 0x8b, ..] => "is compressed by gzip: unpack it first",
             [b'<', ..] => "is a web page: the download went wrong",
             [0x80, ..] => "is a pickle, but not a PyTorch checkpoint",
+            _ if is_index(bytes) => "lists the files that the weights are split over: put them into one file",
             _ if bytes.starts_with(b"version https://git-lfs") => "is a Git LFS pointer, not the file itself",
             _ => "begins like no format of weights",
         })
     }
+}
+
+/// Whether `bytes` are the index of a checkpoint in several files, as Hugging Face writes it.
+fn is_index(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"{") && bytes.windows(12).take(1 << 16).any(|window| window == b"\"weight_map\"")
 }
 
 /// A tensor as a reader found it.
@@ -294,6 +301,8 @@ struct Contents {
     ordered: bool,
     /// Whether names and axes were PyTorch's, whose models keep input normalization outside.
     foreign: bool,
+    /// Whether the first kernel is called as timm calls it, and the file doesn't say that it was written for this network.
+    timm: bool,
     ignored: Vec<Ignored>,
 }
 

@@ -20,6 +20,9 @@ pub struct LoadReport {
     pub container: String,
     /// How many parameters of the graph were read from the file.
     pub loaded: usize,
+    /// Whether the file may be of a model that pads as PyTorch does: it has timm's names, and nothing says that it is one of
+    /// timm's `tf_` models or our own export. Such a model is another function, though its tensors fit.
+    pub may_pad_otherwise: bool,
     /// Layers that are numbered in the file (`normalization_1`) and not in the graph (`normalization`).
     pub renamed: Vec<(String, String)>,
     /// Parameters that the file needn't hold, since they are constants of the architecture.

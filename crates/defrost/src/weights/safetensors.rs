@@ -63,7 +63,7 @@ pub(super) fn read(bytes: &[u8], graph: &Graph, rename: Rename<'_>) -> Result<Co
     let mut tensors: Vec<(&str, TensorView<'_>)> = file.iter().collect();
     tensors.sort_unstable_by_key(|(name, _)| *name);
     let foreign = !tensors.is_empty() && tensors.iter().all(|(name, _)| !name.contains('/'));
-    let torch_names = TorchNames::new(graph, rename);
+    let torch_names = TorchNames::new(graph, rename, tensors.iter().map(|(name, _)| *name));
     let mut contents = Contents { foreign, ..Contents::default() };
     for (name, view) in tensors {
         let Some(tensor) = to_f32(&view) else {
@@ -78,6 +78,8 @@ pub(super) fn read(bytes: &[u8], graph: &Graph, rename: Rename<'_>) -> Result<Co
         let (container, layer) = path.rsplit_once('/').unwrap_or(("", path));
         contents.entries.push(Entry::new(container, layer, variable, tensor));
     }
+    // Our own exports say which of timm's models they are for.
+    contents.timm &= safetensors_metadata(bytes).is_none_or(|metadata| !metadata.contains_key("timm"));
     Ok(contents)
 }
 

@@ -12,7 +12,7 @@ pub(super) fn read(path: &Path, len: usize, graph: &Graph, rename: Rename<'_>) -
     let reader = PytorchReader::new(path)?;
     let mut names = reader.keys();
     names.sort_unstable();
-    let torch_names = TorchNames::new(graph, rename);
+    let torch_names = TorchNames::new(graph, rename, names.iter().map(String::as_str));
     let mut contents = Contents { foreign: true, ..Contents::default() };
     let mut budget = Budget::of(len);
     for name in names {

@@ -7,20 +7,31 @@
 use super::{Contents, Entry, Ignored, Reason, Rename};
 use crate::graph::{Graph, Op};
 use crate::tensor::Tensor;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// What training scripts put around a model's own names.
 const WRAPPERS: [&str; 7] = ["state_dict", "model_state_dict", "model", "module", "net", "state_dict_ema", "model_ema"];
+
+/// What timm calls the first kernel of all families here.
+const TIMM_FIRST: &str = "conv_stem.weight";
 
 /// Turns a checkpoint's tensors into entries.
 pub(super) struct TorchNames<'a> {
     ops: HashMap<&'a str, &'a Op>,
     rename: Rename<'a>,
+    /// What stands before the names of a network that is a part of the checkpoint's model: `backbone.`.
+    prefixes: BTreeSet<String>,
 }
 
 impl<'a> TorchNames<'a> {
-    pub(super) fn new(graph: &'a Graph, rename: Rename<'a>) -> TorchNames<'a> {
-        TorchNames { ops: graph.layers().iter().map(|layer| (layer.name.as_str(), &layer.op)).collect(), rename }
+    /// For a checkpoint whose tensors are called `names`.
+    pub(super) fn new<'n>(
+        graph: &'a Graph,
+        rename: Rename<'a>,
+        names: impl Iterator<Item = &'n str>,
+    ) -> TorchNames<'a> {
+        let ops = graph.layers().iter().map(|layer| (layer.name.as_str(), &layer.op)).collect();
+        TorchNames { ops, rename, prefixes: prefixes(graph, rename, names) }
     }
 
     /// Adds the tensor called `name` in the checkpoint.
@@ -35,6 +46,10 @@ impl<'a> TorchNames<'a> {
             return;
         }
         let (mut container, mut inner) = (String::new(), name);
+        if let Some(prefix) = self.prefixes.iter().filter(|prefix| name.starts_with(*prefix)).max_by_key(|p| p.len()) {
+            container = prefix.trim_end_matches('.').replace('.', "/");
+            inner = &name[prefix.len()..];
+        }
         let mut ours = (self.rename)(inner);
         while let Some((wrapper, rest)) = inner.split_once('.')
             && ours.is_none()
@@ -46,6 +61,7 @@ impl<'a> TorchNames<'a> {
         }
         contents.entries.push(match &ours {
             Some(ours) => {
+                contents.timm |= inner == TIMM_FIRST;
                 let (layer, variable) = ours.rsplit_once('/').unwrap_or((ours, ""));
                 Entry::new(&container, layer, variable, self.with_our_axes(layer, tensor))
             }
@@ -64,6 +80,20 @@ impl<'a> TorchNames<'a> {
             _ => tensor,
         }
     }
+}
+
+/// What stands before the name of the network's first kernel, wherever the checkpoint has one.
+fn prefixes<'n>(graph: &Graph, rename: Rename<'_>, names: impl Iterator<Item = &'n str>) -> BTreeSet<String> {
+    let first = graph.params().map(|(layer, param)| layer.param_name(param)).find(|name| name.ends_with("/kernel"));
+    let is_first = |tail: &str| rename(tail).is_some_and(|ours| Some(ours) == first);
+    let prefix = |name: &str| {
+        let starts = std::iter::once(0).chain(name.match_indices('.').map(|(at, _)| at + 1));
+        starts
+            .take_while(|&start| start < name.len())
+            .find(|&start| is_first(&name[start..]))
+            .map(|start| name[..start].to_owned())
+    };
+    names.filter_map(prefix).filter(|prefix| !prefix.is_empty()).collect()
 }
 
 /// PyTorch's axes of a layer's kernel → ours; other tensors as they are.

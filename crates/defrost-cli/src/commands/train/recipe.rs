@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use defrost::image::Decoding;
 use defrost::recipe::{Precision, Recipe, Weights};
 use defrost::run;
 
@@ -71,6 +72,10 @@ fn change(
         _ => Weights::File(path.clone()),
     });
     field!("`--input-size`", args.input_size, size => input_size = Some(*size));
+    field!("`--decode`", args.decode, decode => preprocess.decode = match decode.as_str() {
+        "scaled" => Decoding::Scaled,
+        _ => Decoding::Full,
+    });
     field!("`--batch-size`", args.batch_size, size => batch_size = *size);
     field!("`--learning-rate`", args.learning_rate, rate => base_learning_rate = *rate);
     field!("`--augment`", args.augment, pipeline => augment.pipeline = pipeline.clone());
@@ -107,7 +112,7 @@ mod tests {
     fn a_flag_is_a_field() {
         let flags = "defrost train photos --batch-size 16 --epochs 2,3 --seed 7 --classes a,b --weights none --augment none \
                      --learning-rate 0.01 --input-size 96 --precision bf16 --backbone efficientnet_b0 --val other \
-                     --split runs/a --fold 2/5 --exclude bad.csv --relabel right.csv";
+                     --split runs/a --decode scaled --fold 2/5 --exclude bad.csv --relabel right.csv";
         let mut by_set = Recipe::default();
         for (key, value) in [
             ("data.path", "photos"),
@@ -125,6 +130,7 @@ mod tests {
             ("augment.pipeline", "none"),
             ("base_learning_rate", "0.01"),
             ("input_size", "96"),
+            ("preprocess.decode", "scaled"),
             ("precision", "bf16"),
             ("backbone", "efficientnet_b0"),
         ] {

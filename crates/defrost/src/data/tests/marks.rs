@@ -1,6 +1,7 @@
 //! Lists that leave pictures out or give them other classes.
 
 use super::*;
+use crate::fs;
 
 #[test]
 fn excluded_pictures_are_left_out_and_counted() {
@@ -92,4 +93,20 @@ fn marks_read_back_as_they_were_written() {
     let marks = [mark("a, \"b\"\n.jpg"), Mark { path: None, ..mark("사진.jpg") }, Mark { content: None, ..mark("") }];
     write_marks(&path, &marks).unwrap();
     assert_eq!(read_marks(&path).unwrap(), marks);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_bytes_are_marks_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("relabel.csv");
+        fs::write_atomic(&path, &[&b"path,content,class\n"[..], &bytes].concat()).unwrap();
+        if let Ok(marks) = read_marks(&path) {
+            prop_assert!(marks.iter().all(|mark| !mark.class.is_empty()));
+            write_marks(&path, &marks).unwrap();
+            prop_assert_eq!(read_marks(&path).unwrap(), marks);
+        }
+    }
 }

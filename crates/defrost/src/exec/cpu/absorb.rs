@@ -69,7 +69,7 @@ impl Absorption<'_> {
         };
         self.units[number].is_absorbed = last != number;
         let given = last != number
-            && (self.to_depthwise(last, &normalization) || self.to_pooling(last, &normalization) || {
+            && (self.give_to_depthwise(last, &normalization) || self.give_to_pooling(last, &normalization) || {
                 let convolution = self.sole_reader(last).filter(|&reader| self.is_pointwise(reader));
                 convolution.is_some_and(|convolution| self.give(last, convolution, &normalization))
             });
@@ -87,7 +87,7 @@ impl Absorption<'_> {
 
     /// A depthwise convolution that alone reads it takes it strip by strip, over padding, and with the 1×1 convolution before the
     /// BatchNorm where that is large.
-    fn to_depthwise(&mut self, last: usize, normalization: &Normalization) -> bool {
+    fn give_to_depthwise(&mut self, last: usize, normalization: &Normalization) -> bool {
         let (mut reader, mut padding, mut pad) = (self.sole_reader(last), [0; 4], None);
         if let Some(between) = reader
             && let Op::ZeroPadding { padding: zeros } = self.op(between)
@@ -114,7 +114,7 @@ impl Absorption<'_> {
 
     /// A pooling takes it, where besides it only squeeze-excite's product reads it, and that is for a 1×1 convolution alone, which
     /// then takes it, too, and multiplies.
-    fn to_pooling(&mut self, last: usize, normalization: &Normalization) -> bool {
+    fn give_to_pooling(&mut self, last: usize, normalization: &Normalization) -> bool {
         let is_pooling = |number: usize| matches!(self.op(number), Op::GlobalAveragePooling);
         match self.readers[last][..] {
             [pooling] if is_pooling(pooling) => self.give(last, pooling, normalization),
@@ -149,5 +149,33 @@ impl Absorption<'_> {
             && self.is_pointwise(number)
             && self.units[number].normalization.is_none()
             && bytes >= RECOMPUTED_BYTES
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::backbone;
+    use crate::exec::cpu::{BatchNormMode, units};
+    use crate::graph::{CutPoint, Tap};
+    use crate::head::Head;
+    use crate::model::{Layout, Model};
+
+    #[test]
+    fn of_a_block_only_what_convolutions_and_batch_norms_without_activation_make_is_stored() {
+        let b0 = backbone::find("efficientnet_b0").unwrap();
+        let model = Model::new(b0, Layout::Pretrained, 224, &Head::default(), 5, 0);
+        let cut = CutPoint { first_trainable: 0 };
+        let (units, _) = units::compile(&model.graph, Tap(0), cut, BatchNormMode::Inference, false);
+        let stored = |name: &str| {
+            let unit = units.iter().find(|unit| model.graph.layers()[unit.index].name == name).unwrap();
+            !unit.is_absorbed
+        };
+        for name in ["expand_conv", "expand_bn", "expand_activation", "bn", "activation", "se_excite"] {
+            assert!(!stored(&format!("block2b_{name}")), "{name}");
+        }
+        for name in ["dwconv", "se_squeeze", "project_conv", "project_bn", "add"] {
+            assert!(stored(&format!("block2b_{name}")), "{name}");
+        }
+        assert!(!stored("top_activation") && stored("top_conv") && stored("gap"));
     }
 }

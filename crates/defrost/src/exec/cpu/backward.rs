@@ -2,13 +2,12 @@
 
 use std::ops::Range;
 
-use defrost_kernels::{Activation as KernelActivation, Buffer, Epilogue, Matrix, Precision};
+use defrost_kernels::{Activation as KernelActivation, Epilogue, Matrix, Precision};
 
 use super::kernel_activation;
 use super::patches::Patches;
 use super::shard::{BatchGradient, BatchMoments, Context, Shard};
-use super::strips::{self, Strip};
-use super::units::{Normalization, Unit};
+use super::units::Unit;
 use crate::graph::{Layer, Op};
 
 /// Bytes of the rows of a product's gradients that are taken together: a part of the second-level cache.
@@ -186,11 +185,24 @@ impl Context<'_> {
     }
 
     /// Some rows' part of the kernel's gradient, and their `dx`; `range` is theirs in the input.
-    fn pointwise_rows(&self, unit: &Unit, shard: &mut Shard, range: Range<usize>, dy: Matrix<'_>, dx: &mut [f32]) {
+    pub(super) fn pointwise_rows(
+        &self,
+        unit: &Unit,
+        shard: &mut Shard,
+        range: Range<usize>,
+        dy: Matrix<'_>,
+        dx: &mut [f32],
+    ) {
         let k = self.kernels;
         if let Some(number) = unit.trainable("kernel") {
             let x = std::mem::take(&mut shard.values[unit.inputs[0]]);
-            self.kernel_gradient(unit, number, shard, Matrix::new(&x[range.clone()], dy.rows, range.len() / dy.rows), dy);
+            self.kernel_gradient(
+                unit,
+                number,
+                shard,
+                Matrix::new(&x[range.clone()], dy.rows, range.len() / dy.rows),
+                dy,
+            );
             shard.values[unit.inputs[0]] = x;
         }
         if unit.passes_gradient[0] {
@@ -199,14 +211,7 @@ impl Context<'_> {
     }
 
     /// Adds `xᵀ · dy` to the gradient of parameter `number`.
-    pub(super) fn kernel_gradient(
-        &self,
-        unit: &Unit,
-        number: usize,
-        shard: &mut Shard,
-        x: Matrix<'_>,
-        dy: Matrix<'_>,
-    ) {
+    pub(super) fn kernel_gradient(&self, unit: &Unit, number: usize, shard: &mut Shard, x: Matrix<'_>, dy: Matrix<'_>) {
         let k = self.kernels;
         k.pack_into(dy, unit.kernel.precision(), &mut shard.packed);
         let epilogue = Epilogue { accumulate: shard.accumulates(number), ..Epilogue::default() };
@@ -259,115 +264,6 @@ impl Context<'_> {
             }
             shard.arrive(input, dx, k);
         }
-    }
-
-    /// Gradients of a depthwise convolution of `f(x · scale + shift)`, strip by strip: what it convolved is computed again. Where
-    /// the x is a product that isn't stored, that is computed again, too, and its gradients are taken from the same strips.
-    fn normalized_depthwise_gradients(
-        &self,
-        unit: &Unit,
-        normalization: &Normalization,
-        layer: &Layer,
-        shard: &mut Shard,
-        dy: &[f32],
-    ) {
-        let k = self.kernels;
-        let Normalization { scale, shift, activation, .. } = normalization;
-        let (shape, samples, source) = (unit.depthwise_shape(), shard.samples, unit.source());
-        let (source_len, len) = (shard.values[source].len() / samples, dy.len() / samples);
-        let (row, out_row) = (shape.width * shape.channels, shape.out_width * shape.channels);
-        let source_row = source_len / shape.height;
-        let kernel = self.param(layer, "kernel");
-        let trains = unit.trainable("kernel");
-        let passes = unit.passes_gradient[0];
-        let expansion = unit.expansion.as_deref();
-        let expansion_passes = expansion.is_none_or(|expansion| expansion.passes_gradient[0]);
-        let strip_len = strips::by_inputs(shape).map(|strip| strip.inputs.len() * row).max().unwrap_or(0);
-        let mut strip = shard.buffer(strip_len);
-        // Where the x is computed on the way: a strip of it, and of its gradient.
-        let on_the_way = if expansion.is_some() { strip_len } else { 0 };
-        let [mut product, mut dproduct] = [shard.buffer(on_the_way), shard.buffer(on_the_way)];
-        let mut dkernel = shard.zeros(kernel.len());
-        let (mut sum, mut dot) = (shard.zeros(scale.len()), shard.zeros(scale.len()));
-        let mut dsource = shard.buffer(if passes && expansion_passes { samples * source_len } else { 0 });
-        for sample in 0..samples {
-            for Strip { inputs, outputs, window } in strips::by_inputs(shape) {
-                let rows =
-                    sample * source_len + inputs.start * source_row..sample * source_len + inputs.end * source_row;
-                let dy = &dy[sample * len + outputs.start * out_row..sample * len + outputs.end * out_row];
-                let pixels = inputs.len() * shape.width;
-                let strip = &mut strip[..inputs.len() * row];
-                let x = match expansion {
-                    None => &shard.values[source][rows.clone()],
-                    Some(expansion) => {
-                        let x = Matrix::new(&shard.values[source][rows.clone()], pixels, rows.len() / pixels);
-                        let product = &mut product[..strip.len()];
-                        k.matmul_with(x, &expansion.kernel, product, &Epilogue::default(), &mut shard.rounded);
-                        &*product
-                    }
-                };
-                if trains.is_some() {
-                    k.scale_shift_into(x, scale, shift, *activation, strip);
-                    k.depthwise_kernel_gradient(&window, strip, dy, &mut dkernel);
-                }
-                if !passes {
-                    continue;
-                }
-                let dx = match expansion {
-                    None => &mut dsource[rows.clone()],
-                    Some(_) => &mut dproduct[..strip.len()],
-                };
-                k.depthwise_input_gradient(&window, dy, kernel, dx);
-                k.scale_shift_gradient(x, [scale, shift], *activation, dx, [&mut sum, &mut dot]);
-                if let Some(expansion) = expansion {
-                    let dproduct = Matrix::new(&dproduct[..strip.len()], pixels, shape.channels);
-                    let dx = if expansion_passes { &mut dsource[rows.clone()] } else { &mut [][..] };
-                    self.pointwise_rows(expansion, shard, rows, dproduct, dx);
-                }
-            }
-        }
-        if let Some(number) = trains {
-            k.add_assign(shard.parameter_gradient(number), &dkernel);
-        }
-        [strip, product, dproduct, dkernel].into_iter().for_each(|buffer| shard.keep(buffer));
-        self.normalization_parameter_gradients(normalization, shard, [sum, dot]);
-        if passes && expansion_passes && (expansion.is_some() || normalization.passes_gradient) {
-            shard.arrive(source, dsource, k);
-        } else {
-            shard.keep(dsource);
-        }
-    }
-
-    /// Gradients of `y = f(x · scale + shift)`, a BatchNorm by moving statistics and the activation after it.
-    fn normalization_gradients(&self, normalization: &Normalization, shard: &mut Shard, mut dy: Buffer) {
-        let Normalization { input, scale, shift, activation, .. } = normalization;
-        let (mut sum, mut dot) = (shard.zeros(scale.len()), shard.zeros(scale.len()));
-        let x = &shard.values[*input];
-        self.kernels.scale_shift_gradient(x, [scale, shift], *activation, &mut dy, [&mut sum, &mut dot]);
-        self.end_normalization(normalization, shard, dy, [sum, dot]);
-    }
-
-    /// Takes `Σ dz` and `Σ dz·x` of a BatchNorm.
-    ///
-    /// With `x̂ = (x − mean) / σ`: `dβ = Σ dz`, `dγ = Σ dz · x̂ = (Σ dz·x − mean · Σ dz) / σ`; `dx = dz · γ / σ` is taken with them.
-    pub(super) fn normalization_parameter_gradients(
-        &self,
-        normalization: &Normalization,
-        shard: &mut Shard,
-        [sum, dot]: [Buffer; 2],
-    ) {
-        let Normalization { index, trainable, .. } = normalization;
-        let layer = &self.graph.layers()[*index];
-        if let (Some([gamma, beta]), Op::BatchNorm { epsilon, .. }) = (trainable, &layer.op) {
-            let (mean, variance) = (self.param(layer, "moving_mean"), self.param(layer, "moving_variance"));
-            for (c, dgamma) in shard.parameter_gradient(*gamma).iter_mut().enumerate() {
-                let inverse = 1.0 / (f64::from(variance[c]) + f64::from(*epsilon)).sqrt();
-                *dgamma += ((f64::from(dot[c]) - f64::from(mean[c]) * f64::from(sum[c])) * inverse) as f32;
-            }
-            self.kernels.add_assign(shard.parameter_gradient(*beta), &sum);
-        }
-        shard.keep(sum);
-        shard.keep(dot);
     }
 
     /// `dy` of a BatchNorm with batch statistics becomes the input's gradient (Ioffe and Szegedy 2015, §3), over the batch's n

@@ -1,14 +1,11 @@
 //! One layer of the tail over one shard, forward.
 
-use std::ops::Range;
-
-use defrost_kernels::{Activation as KernelActivation, Buffer, Depthwise, Epilogue, Kernels, Matrix};
+use defrost_kernels::{Activation as KernelActivation, Buffer, Epilogue, Kernels, Matrix};
 
 use super::kernel_activation;
 use super::normalized::NEAR;
 use super::patches::Patches;
 use super::shard::{BatchMoments, Context, Mode, Shard};
-use super::strips;
 use super::units::{Normalization, Unit};
 use crate::graph::{Activation, Op};
 use crate::rng::Stream;
@@ -93,22 +90,7 @@ impl Context<'_> {
                         k.depthwise(shape, x, kernel, None, KernelActivation::Linear, y, None);
                     }),
                     Some(normalization) => {
-                        shard.strip.resize(strips::strip_len(shape));
-                        let (strip, rounded) = (&mut shard.strip, &mut shard.rounded);
-                        let expansion = unit.expansion.as_deref();
-                        pictures.for_each(|(x, y)| {
-                            let input = Normalized { k, normalization, expansion, shape, x };
-                            strips::walk(
-                                shape,
-                                strip,
-                                |rows, strip| input.compute(rows, strip, rounded),
-                                |at, strip| {
-                                    let row = shape.out_width * shape.channels;
-                                    let y = &mut y[at.outputs.start * row..at.outputs.end * row];
-                                    k.depthwise(&at.window, strip, kernel, None, KernelActivation::Linear, y, None);
-                                },
-                            );
-                        });
+                        self.normalized_depthwise(unit, normalization, kernel, shard, &mut y);
                     }
                 }
             }
@@ -127,7 +109,7 @@ impl Context<'_> {
             },
             Op::GlobalAveragePooling if normalization.is_some() => {
                 if let Some(normalization) = normalization {
-                    self.normalized_pooling(unit, normalization, shard, &mut y);
+                    self.normalized_pooling(normalization, shard, &mut y);
                 }
             }
             Op::GlobalAveragePooling => {
@@ -175,34 +157,6 @@ impl Context<'_> {
         }
         shard.values[at] = y;
         shard.inner[at] = inner;
-    }
-}
-
-/// What a depthwise convolution reads and nothing stores: `f(x · scale + shift)`, or `f(x · kernel · scale + shift)`.
-struct Normalized<'a> {
-    k: Kernels,
-    normalization: &'a Normalization,
-    expansion: Option<&'a Unit>,
-    shape: &'a Depthwise,
-    /// Of one picture.
-    x: &'a [f32],
-}
-
-impl Normalized<'_> {
-    /// Some of its rows.
-    fn compute(&self, rows: Range<usize>, out: &mut [f32], rounded: &mut Buffer) {
-        let Normalization { scale, shift, activation, .. } = self.normalization;
-        let row = self.x.len() / self.shape.height;
-        let x = &self.x[rows.start * row..rows.end * row];
-        match self.expansion {
-            None => self.k.scale_shift_into(x, scale, shift, *activation, out),
-            Some(expansion) => {
-                let pixels = rows.len() * self.shape.width;
-                let x = Matrix::new(x, pixels, row / self.shape.width);
-                self.k.matmul_with(x, &expansion.kernel, out, &Epilogue::default(), rounded);
-                self.k.scale_shift(out, scale, shift, *activation);
-            }
-        }
     }
 }
 

@@ -103,6 +103,10 @@ fn a_format_is_told_by_its_content() {
         (b"version https://git-lfs.github.com/spec/v1\n", "it is a Git LFS pointer, not the file itself;"),
         (b"\x80\x04\x95", "it is a pickle, but not a PyTorch checkpoint;"),
         (b"PK\x03\x04 and no more", "it is a damaged zip archive;"),
+        (
+            b"{\"metadata\": {}, \"weight_map\": {}}",
+            "it lists the files that the weights are split over: put them into one file;",
+        ),
         (b"some text of any kind", "it begins like no format of weights;"),
     ] {
         let error = load_bytes("x", bytes, &small_net(), &|_| None).unwrap_err().to_string();

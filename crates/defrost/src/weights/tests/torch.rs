@@ -100,10 +100,14 @@ fn storage_bytes(view: &View) -> Vec<u8> {
 }
 
 fn zip_file(views: &[View]) -> Vec<u8> {
+    zip_file_called("archive", views)
+}
+
+fn zip_file_called(archive_name: &str, views: &[View]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let options = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
     let mut member = |name: &str, content: &[u8]| {
-        archive.start_file(format!("archive/{name}"), options).unwrap();
+        archive.start_file(format!("{archive_name}/{name}"), options).unwrap();
         archive.write_all(content).unwrap();
     };
     member("data.pkl", &Pickle::new().state_dict(views, false).0);
@@ -175,6 +179,74 @@ fn both_containers_give_the_same_tensors_with_our_axes() {
         assert_eq!(loaded.params["bn/moving_variance"].data(), [0.0, 2.0]);
         let classifier = Tensor::new([2, 4], vec![0.0, 2.0, 4.0, 6.0, 1.0, 3.0, 5.0, 7.0]);
         assert_eq!(loaded.other, Params::from([("fc/kernel".to_owned(), classifier)]));
+    }
+}
+
+/// The same archive with the ZIP64 records that `torch.save` writes whatever the size, and nothing in the plain record points to.
+fn with_zip64_records(bytes: &[u8]) -> Vec<u8> {
+    let end = bytes.len() - 22;
+    let number = |at: usize, len: usize| bytes[at..at + len].iter().rev().fold(0, |sum, &b| sum << 8 | u64::from(b));
+    let (members, size, offset) = (number(end + 10, 2), number(end + 12, 4), number(end + 16, 4));
+    let mut copy = bytes[..end].to_vec();
+    copy.extend(b"PK\x06\x06\x2c\0\0\0\0\0\0\0\x1e\x03\x2d\0\0\0\0\0\0\0\0\0");
+    copy.extend([members, members, size, offset].iter().flat_map(|value| value.to_le_bytes()));
+    copy.extend(b"PK\x06\x07\0\0\0\0");
+    copy.extend((end as u64).to_le_bytes());
+    copy.extend(1_u32.to_le_bytes());
+    copy.extend(&bytes[end..]);
+    copy
+}
+
+#[test]
+fn zip64_records_beside_plain_ones_change_nothing_whatever_the_archives_name() {
+    let views = views();
+    // `torch.save` names the members' folder after the file. With 21 letters the first entry is as long as the records.
+    for name in ["archive", "tf_efficientnet_lite0", "tf_efficientnet_lite00"] {
+        let bytes = with_zip64_records(&zip_file_called(name, &views));
+        let loaded = load_file(&bytes, &network()).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(loaded.report.loaded, 6, "{name}");
+    }
+}
+
+#[test]
+fn a_network_that_is_a_part_of_a_model_is_found_inside() {
+    for prefix in ["backbone.", "model.encoder.", "0.", "module.net.features."] {
+        let mut views = views();
+        let head = View { name: "neck.weight", storage: vec![1.0], offset: 0, shape: vec![1], strides: vec![1] };
+        for view in &mut views {
+            view.name = format!("{prefix}{}", view.name).leak();
+        }
+        views.push(head);
+        let loaded = load_file(&zip_file(&views), &network()).unwrap_or_else(|error| panic!("{prefix}: {error}"));
+        assert_eq!((loaded.report.loaded, loaded.other.len()), (6, 2), "{prefix}");
+        // What isn't the network's and lies beside its layers still means another network.
+        views[6].name = format!("{prefix}more.weight").leak();
+        views[6].shape = vec![8];
+        views[6].strides = vec![1];
+        let error = load_file(&zip_file(&views), &network()).unwrap_err().to_string();
+        assert!(error.contains("1 unused ("), "{prefix}: {error}");
+    }
+}
+
+#[test]
+fn a_file_that_may_be_of_a_model_with_pytorchs_padding_is_told_by_its_names() {
+    let graph = network();
+    let timm = |name: &str| rename(if name == "conv_stem.weight" { "conv.weight" } else { name });
+    let params = views().into_iter().map(|view| {
+        let name = if view.name == "conv.weight" { "conv_stem.weight" } else { view.name };
+        let shape: Vec<usize> = view.shape.iter().map(|&extent| extent as usize).collect();
+        (name.to_owned(), Tensor::zeros(shape))
+    });
+    let params: Params = params.collect();
+    let plain = to_safetensors(&params, &[("format", "pt")]);
+    let export = to_safetensors(&params, &[("timm", "timm.create_model('tf_efficientnet_b0')")]);
+    for (name, bytes, expected) in [
+        ("tf_models/efficientnet_b0.safetensors", &plain, true),
+        ("models/tf_efficientnet_b0.safetensors", &plain, false),
+        ("photos.safetensors", &export, false),
+    ] {
+        let loaded = load_bytes(name, bytes, &graph, &timm).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(loaded.report.may_pad_otherwise, expected, "{name}");
     }
 }
 

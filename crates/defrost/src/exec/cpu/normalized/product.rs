@@ -1,17 +1,12 @@
-//! Units that compute `f(x · scale + shift)` on the way, a BatchNorm and its activation before a 1×1 convolution or a pooling,
-//! some rows at a time; with the gate of squeeze-excite between them.
-//!
-//! Reading such a value from memory takes longer than computing it again.
+//! A 1×1 convolution of a normalized value, with the gate of squeeze-excite between them.
 
 use std::ops::Range;
 
-use defrost_kernels::{Buffer, Epilogue, Kernels, Matrix};
+use defrost_kernels::{Epilogue, Kernels, Matrix};
 
-use super::shard::{Context, Shard};
-use super::units::{Normalization, Unit};
-
-/// Elements that are computed together: they are then still in the nearest cache.
-pub(super) const NEAR: usize = 4096;
+use super::super::shard::{Context, Shard};
+use super::super::units::{Normalization, Unit};
+use super::NEAR;
 
 /// Bytes of a product's input that are computed before they are multiplied: a part of the second-level cache.
 const STRIP_BYTES: usize = 256 << 10;
@@ -58,6 +53,17 @@ fn by_picture(rows: Range<usize>, height: usize) -> impl Iterator<Item = (usize,
     pictures.map(move |picture| (picture, rows.start.max(picture * height)..rows.end.min((picture + 1) * height)))
 }
 
+/// Where the elements of each picture's rows lie among those of `rows`.
+fn elements_by_picture(
+    rows: &Range<usize>,
+    height: usize,
+    channels: usize,
+) -> impl Iterator<Item = (usize, Range<usize>)> {
+    let first = rows.start;
+    by_picture(rows.clone(), height)
+        .map(move |(picture, part)| (picture, (part.start - first) * channels..(part.end - first) * channels))
+}
+
 impl Context<'_> {
     fn input<'a>(&self, unit: &'a Unit, normalization: &'a Normalization, shard: &'a Shard) -> Input<'a> {
         let x = &shard.values[normalization.input][..];
@@ -67,7 +73,7 @@ impl Context<'_> {
     }
 
     /// `y = (f(x · scale + shift) · gate) · kernel + bias`
-    pub(super) fn normalized_product(
+    pub(in super::super) fn normalized_product(
         &self,
         unit: &Unit,
         normalization: &Normalization,
@@ -94,7 +100,7 @@ impl Context<'_> {
 
     /// The gradients of [`normalized_product`](Self::normalized_product) by the kernel, the gate and x. Where there is a gate, what
     /// arrives at `f`'s output stays there: the pooling that reads it, too, goes on.
-    pub(super) fn normalized_product_gradients(
+    pub(in super::super) fn normalized_product_gradients(
         &self,
         unit: &Unit,
         normalization: &Normalization,
@@ -105,6 +111,7 @@ impl Context<'_> {
         let k = self.kernels;
         let (channels, columns) = (normalization.scale.len(), unit.kernel.cols());
         let x_len = shard.values[normalization.input].len();
+        let height = x_len / channels / shard.samples;
         let passes = unit.passes_gradient[0];
         let [mut normalized, mut gated] = [shard.buffer(rows * channels), shard.buffer(rows * channels)];
         let mut dx = shard.buffer(if passes { x_len } else { 0 });
@@ -114,10 +121,21 @@ impl Context<'_> {
             let range = number * rows..number * rows + dy.len() / columns;
             let elements = range.start * channels..range.end * channels;
             let dy = Matrix::new(dy, range.len(), columns);
+            let normalized = &mut normalized[..elements.len()];
+            self.input(unit, normalization, shard).normalized(range.clone(), normalized);
             if let Some(number) = unit.trainable("kernel") {
-                let gated = &mut gated[..elements.len()];
-                self.input(unit, normalization, shard).gated(range.clone(), gated);
-                self.kernel_gradient(unit, number, shard, Matrix::new(gated, range.len(), channels), dy);
+                let x = match self.input(unit, normalization, shard).gates {
+                    None => &*normalized,
+                    Some(gates) => {
+                        let gated = &mut gated[..elements.len()];
+                        for (picture, part) in elements_by_picture(&range, height, channels) {
+                            let gate = &gates[picture * channels..][..channels];
+                            k.multiply_channels_into(&normalized[part.clone()], gate, &mut gated[part]);
+                        }
+                        gated
+                    }
+                };
+                self.kernel_gradient(unit, number, shard, Matrix::new(x, range.len(), channels), dy);
             }
             if !passes {
                 continue;
@@ -130,9 +148,7 @@ impl Context<'_> {
                 k.scale_shift_gradient(&input.x[elements], [scale, shift], *activation, dx, [&mut sum, &mut dot]);
                 continue;
             };
-            input.normalized(range.clone(), &mut normalized[..elements.len()]);
-            for (picture, part) in by_picture(range.clone(), input.height) {
-                let part = (part.start - range.start) * channels..(part.end - range.start) * channels;
+            for (picture, part) in elements_by_picture(&range, height, channels) {
                 let of_picture = picture * channels..(picture + 1) * channels;
                 let (gate, dgate) = (&gates[of_picture.clone()], &mut dgates[of_picture]);
                 k.multiply_channels_gradient(&normalized[part.clone()], gate, &mut dx[part], dgate);
@@ -155,67 +171,6 @@ impl Context<'_> {
             }
             None if passes => self.end_normalization(normalization, shard, dx, [sum, dot]),
             None => [sum, dot].into_iter().for_each(|buffer| shard.keep(buffer)),
-        }
-    }
-
-    /// The mean of `f(x · scale + shift)` over a picture's positions.
-    pub(super) fn normalized_pooling(
-        &self,
-        unit: &Unit,
-        normalization: &Normalization,
-        shard: &mut Shard,
-        y: &mut [f32],
-    ) {
-        let mut near = shard.buffer(NEAR.max(normalization.scale.len()));
-        let input = self.input(unit, normalization, shard);
-        let (channels, height) = (input.channels, input.height);
-        let rows = near.len() / channels;
-        y.fill(0.0);
-        for (picture, y) in y.chunks_exact_mut(channels).enumerate() {
-            for start in (picture * height..(picture + 1) * height).step_by(rows) {
-                let part = start..(start + rows).min((picture + 1) * height);
-                let near = &mut near[..part.len() * channels];
-                input.normalized(part, near);
-                self.kernels.sum_rows(near, channels, y);
-            }
-        }
-        y.iter_mut().for_each(|sum| *sum /= height as f32);
-        shard.keep(near);
-    }
-
-    /// The gradient of [`normalized_pooling`](Self::normalized_pooling), added to what arrived at `f`'s output, goes on to x.
-    pub(super) fn normalized_pooling_gradient(&self, normalization: &Normalization, shard: &mut Shard, dy: &[f32]) {
-        let k = self.kernels;
-        let Normalization { scale, shift, activation, input, output, .. } = normalization;
-        let (channels, len) = (scale.len(), shard.values[*input].len());
-        let arrived = std::mem::take(&mut shard.gradients[*output]);
-        let mut dx = if arrived.is_empty() { shard.zeros(len) } else { arrived };
-        let (mut sum, mut dot) = (shard.zeros(channels), shard.zeros(channels));
-        let picture_len = len / shard.samples;
-        let near = (NEAR / channels).max(1) * channels;
-        let pictures = shard.values[*input].chunks_exact(picture_len).zip(dx.chunks_exact_mut(picture_len));
-        for ((x, dx), dy) in pictures.zip(dy.chunks_exact(channels)) {
-            for (x, dx) in x.chunks(near).zip(dx.chunks_mut(near)) {
-                k.add_row(dx, dy);
-                k.scale_shift_gradient(x, [scale, shift], *activation, dx, [&mut sum, &mut dot]);
-            }
-        }
-        self.end_normalization(normalization, shard, dx, [sum, dot]);
-    }
-
-    /// Hands on the gradient by x, and takes the sums for the BatchNorm's parameters.
-    pub(super) fn end_normalization(
-        &self,
-        normalization: &Normalization,
-        shard: &mut Shard,
-        dx: Buffer,
-        sums: [Buffer; 2],
-    ) {
-        self.normalization_parameter_gradients(normalization, shard, sums);
-        if normalization.passes_gradient {
-            shard.arrive(normalization.input, dx, self.kernels);
-        } else {
-            shard.keep(dx);
         }
     }
 }
