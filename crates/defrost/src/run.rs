@@ -115,18 +115,21 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Creates `path`, which must not exist or be empty; what was killed before it wrote anything has left a lock alone.
+    /// Creates `path`, which must not exist or be empty; what a training has left that was killed before it wrote its recipe is no hindrance.
     ///
     /// # Errors
     /// When it holds something or can't be created.
     pub fn create(path: &Path) -> Result<RunDir, RunError> {
-        let occupied = std::fs::read_dir(path)
-            .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name() != std::ffi::OsStr::new(LOCK)));
-        if occupied || path.is_file() {
+        if !not_begun(path) && path.exists() {
             return Err(RunError::Exists { path: path.to_owned() });
         }
         fs::create_dir_all(path)?;
-        RunDir::lock(path)
+        let dir = RunDir::lock(path)?;
+        let data = dir.join(DATA);
+        if data.is_file() {
+            std::fs::remove_file(&data).map_err(FsError::at("remove", &data))?;
+        }
+        Ok(dir)
     }
 
     /// Creates the next free `NAME-1`, `NAME-2`, … in `runs`.
@@ -151,6 +154,9 @@ impl RunDir {
     /// # Errors
     /// When it is no run, finished, or in use.
     pub fn resume(path: &Path) -> Result<RunDir, RunError> {
+        if not_begun(path) {
+            return Err(RunError::NothingToResume { data: None, runs: path.to_owned() });
+        }
         if !exists(path) {
             return Err(RunError::NotARun { path: path.to_owned() });
         }
@@ -205,6 +211,14 @@ impl RunDir {
 /// Whether a training has begun in `path`.
 pub fn exists(path: &Path) -> bool {
     path.join(RECIPE).is_file()
+}
+
+/// Whether `path` is a folder without anything that a training could go on from: empty, or left by one that was killed before
+/// it wrote its recipe.
+fn not_begun(path: &Path) -> bool {
+    let before_the_recipe = [LOCK, DATA].map(std::ffi::OsStr::new);
+    std::fs::read_dir(path)
+        .is_ok_and(|entries| entries.flatten().all(|entry| before_the_recipe.contains(&entry.file_name().as_os_str())))
 }
 
 /// Whether a run has come to its end.
@@ -264,11 +278,14 @@ mod tests {
         let path = first.path().to_owned();
         drop(first);
         assert!(RunDir::resume(&path).is_ok());
-        assert!(matches!(RunDir::resume(second.path()), Err(RunError::NotARun { .. })));
+        assert!(matches!(RunDir::resume(folder.path()), Err(RunError::NotARun { .. })));
         let barely_begun = second.path().to_owned();
         assert!(matches!(RunDir::create(&barely_begun), Err(RunError::InUse { .. })));
+        // Killed between the note of the data and the recipe: nothing to go on from, and nothing in the way of another training.
+        second.pin_data(10, "abc").unwrap();
         drop(second);
-        assert!(RunDir::create(&barely_begun).is_ok());
+        assert!(matches!(RunDir::resume(&barely_begun), Err(RunError::NothingToResume { .. })));
+        RunDir::create(&barely_begun).unwrap().pin_data(11, "abd").unwrap();
         assert!(matches!(RunDir::create(&path), Err(RunError::Exists { .. })));
     }
 

@@ -338,11 +338,6 @@ mod tests {
             ),
             ("t.csv", "path,label\n", "t.csv, line 1: expected a line for each picture; got none"),
             (
-                "t.csv",
-                "",
-                "t.csv, line 1: expected a column for the picture's path, such as `path` or `file_name`; got ",
-            ),
-            (
                 "t.jsonl",
                 "{\"path\": \"a.jpg\"}\n[1]",
                 "t.jsonl, line 2: expected an object such as {\"path\": \"a/1.jpg\", \"label\": \"a\"}; got another value",

@@ -6,7 +6,7 @@ use super::{Environment, Job, JobError};
 use crate::data::DataOptions;
 use crate::doctor::{Diagnosis, Features, Survey};
 use crate::progress::Progress;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, Stage};
 
 /// Looks at the data of `recipe` through its backbone and tells what is wrong with them. The features come from the cache and
 /// go there.
@@ -19,10 +19,7 @@ pub fn examine(
     progress: Progress<'_>,
 ) -> Result<(Job, Diagnosis), JobError> {
     recipe.check()?;
-    let mut recipe = recipe.clone();
-    // Every picture on its plain view, as deep as the head begins: the rows that `defrost embed` makes, too.
-    recipe.set("augment", "none")?;
-    recipe.set_epochs("1,0")?;
+    let recipe = plain(recipe)?;
     let options = DataOptions { as_found: true, ..recipe.data.options(recipe.seed, false) };
     let mut job = Job::with_data(&recipe, &options, environment, progress)?;
     let survey = Survey::of(&job.data, progress)?;
@@ -37,4 +34,29 @@ pub fn examine(
     drop(embedding);
     let diagnosis = Diagnosis::of(&survey, features.as_ref());
     Ok((job, diagnosis))
+}
+
+/// Every picture on its plain view, as deep as the head begins, whatever the stages: the rows that `defrost embed` makes, too.
+fn plain(recipe: &Recipe) -> Result<Recipe, JobError> {
+    let mut recipe = recipe.clone();
+    recipe.set("augment", "none")?;
+    recipe.stages = vec![Stage::feature_extraction(1)];
+    Ok(recipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::Weights;
+
+    #[test]
+    fn a_run_of_any_stages_can_be_examined() {
+        let stages = [Stage::feature_extraction(5), Stage::fine_tuning(5), Stage::full_fine_tuning(5)];
+        for count in 0..=3 {
+            let recipe = Recipe { stages: stages[..count].to_vec(), ..Recipe::default() };
+            assert_eq!(plain(&recipe).unwrap().stages, [Stage::feature_extraction(1)], "{count}");
+        }
+        let scratch = Recipe { weights: Weights::None, ..Recipe::default() };
+        assert_eq!(plain(&scratch.resolved()).unwrap().stages, [Stage::feature_extraction(1)]);
+    }
 }
