@@ -15,7 +15,7 @@ use defrost::data::{Dataset, Sample};
 use defrost::exec::cpu::{Engine, Program};
 use defrost::features::Cache;
 use defrost::graph::Tap;
-use defrost::image::{decoder_name, resize};
+use defrost::image::{Decoding, decoder_name, resize};
 use defrost::job::{Environment, Job};
 use defrost::progress::Progress;
 use defrost::recipe::Recipe;
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = args.next().ok_or("give a folder or an archive of pictures")?;
     let rounds: usize = args.next().map_or(Ok(5), |rounds| rounds.parse())?;
     let mut ratios = Vec::new();
-    println!("decoder {}, {} threads", decoder_name(), rayon::current_num_threads());
+    println!("decoder {}, {} threads", decoder_name(Decoding::Full), rayon::current_num_threads());
     println!("round  decode and resize   trunk   both alone   feature pass   ratio");
     for round in 1..=rounds {
         let (decode, trunk) = halves(&job(&path, Cache::none())?);

@@ -159,7 +159,7 @@ impl Context<'_> {
     }
 
     /// Rows of a product whose gradients are taken together.
-    fn rows_together(inner: usize, columns: usize) -> usize {
+    pub(super) fn rows_together(inner: usize, columns: usize) -> usize {
         (BLOCK_BYTES / size_of::<f32>() / (inner + columns)).max(BLOCK_ROWS)
     }
 
@@ -168,8 +168,7 @@ impl Context<'_> {
         let k = self.kernels;
         let input = unit.inputs[0];
         if let Some(normalization) = &unit.normalization {
-            let rows = Self::rows_together(normalization.scale.len(), columns);
-            return self.normalized_product_gradients(unit, normalization, shard, dy, rows);
+            return self.normalized_product_gradients(unit, normalization, shard, dy);
         }
         let inner = shard.values[input].len() / (dy.len() / columns);
         let mut dx = shard.buffer(if unit.passes_gradient[0] { shard.values[input].len() } else { 0 });

@@ -7,7 +7,7 @@ use crate::{data, recipe};
 impl InLang for data::Warning {
     fn korean(&self) -> String {
         use data::Warning;
-        let side = |side: &&'static str| Lang::Korean.side(*side);
+        let side = |side: &&'static str| Lang::Korean.side(side);
         match self {
             Warning::TestIsValidation => {
                 "시험 사진을 검증에 쓰므로, 아무것도 고르지 않은 사진으로 잰 수치가 없습니다".to_owned()
