@@ -324,7 +324,7 @@ fn explained(format: Format, error: &::image::ImageError) -> ImageError {
     if ends_early(outermost) {
         return ImageError::Truncated { format };
     }
-    let detail = innermost(outermost).to_string();
+    let detail = innermost(outermost).to_string().trim_end().to_owned();
     match error {
         ::image::ImageError::Unsupported(_) => ImageError::Unsupported { format, detail },
         _ => ImageError::Damaged { format, detail },
