@@ -36,7 +36,7 @@ use crate::failure::Failure;
 use crate::terminal::{Terminal, short};
 
 /// Does what was asked.
-pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<(), Failure> {
+pub(crate) fn run(command: Command, line: &mut clap::Command, terminal: &Terminal) -> Result<(), Failure> {
     force_isa(terminal)?;
     match command {
         Command::Train(args) => train::run(&args, terminal),
@@ -62,13 +62,12 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> Result<(), Failure> 
             clap_complete::generate(shell, &mut Args::command(), "defrost", &mut script);
             terminal.data(script.get_ref())
         }
-        // It needs the command line itself, which `main` has.
-        Command::Help { .. } => Ok(()),
+        Command::Help { command } => help(line, &command, terminal),
     }
 }
 
 /// Prints the help of a command, or of all.
-pub(crate) fn help(line: &mut clap::Command, names: &[String], terminal: &Terminal) -> Result<(), Failure> {
+fn help(line: &mut clap::Command, names: &[String], terminal: &Terminal) -> Result<(), Failure> {
     let mut of = line;
     for name in names {
         let known: Vec<String> = of.get_subcommands().map(|below| below.get_name().to_owned()).collect();

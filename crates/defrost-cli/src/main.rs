@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 use defrost::report::Lang;
 
-use args::{Args, Command};
+use args::Args;
 use lang::Words;
 use terminal::Terminal;
 
@@ -35,11 +35,7 @@ fn main() -> ExitCode {
     let words = Words(common.lang.unwrap_or_else(environment::lang));
     let terminal = Terminal::new(words, common.json, common.quiet, common.verbose);
     let Some(command) = args.command else { return terminal.welcome() };
-    let done = match command {
-        Command::Help { command } => commands::help(&mut line, &command, &terminal),
-        command => commands::run(command, &terminal),
-    };
-    match done {
+    match commands::run(command, &mut line, &terminal) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => terminal.explain(&failure),
     }

@@ -230,7 +230,7 @@ pub(crate) fn padded(text: &str, width: usize) -> String {
 
 /// Cells that a terminal gives to a text: Hangul takes two a syllable.
 pub(crate) fn cells_wide(text: &str) -> usize {
-    text.chars().map(|character| if ('가'..='힣').contains(&character) { 2 } else { 1 }).sum()
+    textwrap::core::display_width(text)
 }
 
 /// Writes a line to stderr, coloured where that is wanted, and broken to the width of a terminal. Nothing can be told to a user

@@ -25,10 +25,19 @@ pub fn did_you_mean<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str
 
 /// At most `limit` items, comma-separated, and how many more there are.
 pub fn shortened<S: AsRef<str>>(items: &[S], limit: usize) -> String {
-    let shown: Vec<&str> = items.iter().take(limit).map(AsRef::as_ref).collect();
+    shortened_with(items, limit, |shown, more| format!("{shown} and {more} more"))
+}
+
+/// The same in another language: `ending` joins what is shown and the number of the others.
+pub(crate) fn shortened_with<S: AsRef<str>>(
+    items: &[S],
+    limit: usize,
+    ending: impl Fn(&str, usize) -> String,
+) -> String {
+    let shown = items.iter().take(limit).map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
     match items.len().saturating_sub(limit) {
-        0 => shown.join(", "),
-        more => format!("{} and {more} more", shown.join(", ")),
+        0 => shown,
+        more => ending(&shown, more),
     }
 }
 

@@ -115,7 +115,8 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Creates `path`, which must not exist or be empty; what a training has left that was killed before it wrote its recipe is no hindrance.
+    /// Creates `path`, which must not exist or be empty; what a training has left that was killed before it wrote its recipe is no
+    /// hindrance.
     ///
     /// # Errors
     /// When it holds something or can't be created.

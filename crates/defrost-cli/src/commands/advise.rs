@@ -1,7 +1,6 @@
 //! `defrost advise`: which strategy suits the data, why, and the recipe for it.
 
 use defrost::advise::{Advice, advise};
-use defrost::job::Job;
 use defrost::recipe::Recipe;
 use defrost::report::InLang;
 use serde::Serialize;
@@ -33,10 +32,7 @@ pub(super) fn run(args: &args::Advise, terminal: &Terminal) -> Result<(), Failur
     }
     let work = Workplace::open(terminal, true)?;
     let progress = work.progress();
-    let job = Job::prepare(&recipe, false, &work.environment(), progress).map_err(|error| work.failure(error))?;
-    if let Some(weights) = job.weights.as_ref().filter(|weights| weights.may_pad_otherwise) {
-        terminal.warn(words.may_pad_otherwise(&weights.file));
-    }
+    let job = work.prepare(&recipe, false)?;
     // The recipe as asked for, not as the job resolved it: the advice decides what it left open.
     let advice = advise(&job.data, &job.model, &recipe, progress).map_err(|error| match progress.cancelled() {
         true => Failure::stopped(words.stopped()),

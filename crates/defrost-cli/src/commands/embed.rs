@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use defrost::job::{EmbeddingFormat, Job};
+use defrost::job::EmbeddingFormat;
 use defrost::recipe::Recipe;
 use serde::Serialize;
 
@@ -27,11 +27,7 @@ pub(super) fn run(args: &args::Embed, terminal: &Terminal) -> Result<(), Failure
     // Before any work.
     let format = EmbeddingFormat::of(&args.out)?;
     let work = Workplace::open(terminal, args.no_cache)?;
-    let job = Job::prepare(&recipe(args)?, args.strict, &work.environment(), work.progress())
-        .map_err(|error| work.failure(error))?;
-    if let Some(weights) = job.weights.as_ref().filter(|weights| weights.may_pad_otherwise) {
-        terminal.warn(words.may_pad_otherwise(&weights.file));
-    }
+    let job = work.prepare(&recipe(args)?, args.strict)?;
     let embedding = job.embed(work.progress()).map_err(|error| work.failure(error))?;
     let samples = embedding.paths.len();
     if samples == 0 {

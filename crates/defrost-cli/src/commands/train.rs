@@ -5,7 +5,7 @@ mod talk;
 
 use std::path::Path;
 
-use defrost::job::{Job, JobError, Outcome};
+use defrost::job::{JobError, Outcome};
 use defrost::model::Model;
 use defrost::recipe::Recipe;
 use defrost::run::{self, RunDir};
@@ -54,8 +54,7 @@ impl Work<'_> {
     pub(super) fn carry_out(self, terminal: &Terminal) -> Result<(Outcome, RunDir), Failure> {
         let place = Workplace::open(terminal, self.no_cache)?;
         let progress = place.progress();
-        let job = Job::prepare(&self.recipe, self.strict, &place.environment(), progress).map_err(|error| {
-            let failure = place.failure(error);
+        let job = place.prepare(&self.recipe, self.strict).map_err(|failure| {
             match (&self.resumed, &self.recipe.data.path) {
                 (Some(dir), Some(data)) if !data.exists() => {
                     let command = resume_moved(Path::new("DATA"), dir.path());

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
 use defrost::features::Cache;
-use defrost::job::{Environment, JobError};
+use defrost::job::{Environment, Job, JobError};
 use defrost::progress::Progress;
+use defrost::recipe::Recipe;
 use defrost::train::TrainError;
 
 use super::cache;
@@ -51,6 +52,16 @@ impl Workplace {
             features: self.features.clone(),
             lang: self.terminal.words.0,
         }
+    }
+
+    /// The job of `recipe`; says what of its weights may be wrong.
+    pub(super) fn prepare(&self, recipe: &Recipe, strict: bool) -> Result<Job, Failure> {
+        let job = Job::prepare(recipe, strict, &self.environment(), self.progress());
+        let job = job.map_err(|error| self.failure(error))?;
+        if let Some(weights) = job.weights.as_ref().filter(|weights| weights.may_pad_otherwise) {
+            self.terminal.warn(self.terminal.words.may_pad_otherwise(&weights.file));
+        }
+        Ok(job)
     }
 
     /// Why the work has ended: stopped by the user; else downloads and broken promises are not the user's fault, and the rest is

@@ -1,9 +1,13 @@
 //! `--help` in Korean. In English it is what the arguments' own comments say.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use clap::{Arg, Command};
 
-/// Sections of commands, each with the texts of its arguments.
-const KOREAN: &str = include_str!("help/korean.txt");
+/// A section for each command, with its own text and those of its arguments; a test sees to it that they are whole.
+static KOREAN: LazyLock<BTreeMap<String, BTreeMap<String, String>>> =
+    LazyLock::new(|| toml::from_str(include_str!("help/korean.toml")).unwrap_or_default());
 
 /// Clap's own layout with Korean headings.
 const TEMPLATE: &str = "{about-with-newline}\n사용법: {usage}\n\n{all-args}{after-help}";
@@ -48,16 +52,7 @@ fn translated_argument(argument: Arg, path: &str) -> Arg {
 
 /// The text of `name` in the section of a command.
 fn text(path: &str, name: &str) -> Option<&'static str> {
-    let mut section = "";
-    KOREAN.lines().find_map(|line| {
-        if let Some(named) = line.strip_prefix('[') {
-            section = named.trim_end_matches(']');
-            // A section's own name says nothing of its arguments.
-            return None;
-        }
-        let (key, text) = line.split_once(" = ")?;
-        (section == path && key == name).then_some(text)
-    })
+    KOREAN.get(path)?.get(name).map(String::as_str)
 }
 
 #[cfg(test)]
@@ -84,11 +79,8 @@ mod tests {
         let missing: Vec<_> =
             needed.iter().filter(|(path, name)| text(path, name).or_else(|| text("*", name)).is_none()).collect();
         assert!(missing.is_empty(), "{missing:?}");
-        let mut section = "";
-        for line in KOREAN.lines() {
-            if let Some(named) = line.strip_prefix('[') {
-                section = named.trim_end_matches(']');
-            } else if let Some((key, _)) = line.split_once(" = ") {
+        for (section, texts) in KOREAN.iter() {
+            for key in texts.keys() {
                 let used = needed.iter().any(|(path, name)| (path == section || section == "*") && name == key);
                 assert!(used, "[{section}] {key}");
             }

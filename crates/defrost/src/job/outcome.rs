@@ -45,8 +45,8 @@ pub struct Outcome {
     pub val_accuracy_interval: (f64, f64),
     /// Mean cross-entropy of the final classifier.
     pub val_loss: f64,
-    /// The best of any epoch.
-    pub best_val_accuracy: f64,
+    /// The best of any epoch, as the history holds it.
+    pub best_val_accuracy: f32,
     /// How the probabilities were calibrated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<CalibrationOutcome>,
@@ -101,8 +101,8 @@ pub struct StageOutcome {
     pub learning_rate: f32,
     /// Layers of the backbone from the cut on, as Keras counts them.
     pub trainable_layers: usize,
-    /// After its last epoch.
-    pub val_accuracy: f64,
+    /// After its last epoch, as the history holds it.
+    pub val_accuracy: f32,
     /// Of its epochs.
     pub seconds: f64,
     /// Whether every frozen tensor is bit for bit the same.
@@ -125,9 +125,6 @@ impl Outcome {
         seconds: f64,
     ) -> Outcome {
         let records = trained.history.records();
-        // The history rounds to f32; of so many pictures, only one share can be meant.
-        let pictures = trained.validation.len() as f64;
-        let accuracy = |record: &EpochRecord| (f64::from(record.val_accuracy) * pictures).round() / pictures;
         let mut first = 0;
         let stages = job
             .stages
@@ -144,7 +141,7 @@ impl Outcome {
                     epochs,
                     learning_rate: stage.schedule.lr(0),
                     trainable_layers: job.model.summary(stage.cut).trainable_layers,
-                    val_accuracy: own.last().map_or(f64::NAN, accuracy),
+                    val_accuracy: own.last().map_or(f32::NAN, |record| record.val_accuracy),
                     seconds: own.iter().map(|record| record.seconds).sum(),
                     frozen_unchanged: frozen.unchanged == frozen.frozen_tensors,
                     frozen_tensors: frozen.frozen_tensors,
@@ -153,7 +150,7 @@ impl Outcome {
                 }
             })
             .collect();
-        let best = records.iter().map(accuracy).fold(f64::NEG_INFINITY, f64::max);
+        let best = records.iter().map(|record| record.val_accuracy).fold(f32::NEG_INFINITY, f32::max);
         let skipped = job.data.skipped.len();
         Outcome {
             version: 1,

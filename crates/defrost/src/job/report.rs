@@ -134,7 +134,7 @@ fn stages(path: &Path, outcome: &Outcome, recipe: &Recipe, model: &Model) -> Res
             optimizer: stage.optimizer.name(),
             epochs: done.epochs,
             seconds: done.seconds,
-            val_accuracy: done.val_accuracy,
+            val_accuracy: f64::from(done.val_accuracy),
             layers: summary.layers,
             trainable_layers: summary.trainable_layers,
             trainable_parameters: summary.trainable_parameters,

@@ -20,9 +20,6 @@ pub(super) fn before(job: &Job, dir: &RunDir, terminal: &Terminal) -> Result<(),
     terminal.say(network(job, terminal));
     if let Some(weights) = &job.weights {
         terminal.detail(weights.to_string());
-        if weights.may_pad_otherwise {
-            terminal.warn(terminal.words.may_pad_otherwise(&weights.file));
-        }
     }
     hints(job, terminal);
     terminal.say(work(job, terminal)?);

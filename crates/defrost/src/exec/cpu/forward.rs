@@ -53,26 +53,23 @@ impl Context<'_> {
                     }
                 }
             }
-            Op::Conv2D { bias, activation, .. } if normalization.is_some() => {
-                let bias = bias.then(|| self.param(layer, "bias"));
-                if let Some(normalization) = normalization {
-                    self.normalized_product(unit, normalization, bias, shard, &mut y);
-                }
-                finish(*activation, k, &mut y, &mut inner);
-            }
             Op::Conv2D { bias, activation, .. } => {
-                let shape = Patches::of(self.graph, layer);
-                let rows = samples * shape.rows();
-                let a = if shape.is_pointwise() {
-                    &x[..]
-                } else {
-                    shape.gather_all(x, samples, &mut shard.patches);
-                    &shard.patches[..]
-                };
                 let bias = bias.then(|| self.param(layer, "bias"));
-                let a = Matrix::new(a, rows, shape.patch_len());
-                let epilogue = Epilogue { bias, ..Epilogue::default() };
-                k.matmul_with(a, &unit.kernel, &mut y, &epilogue, &mut shard.rounded);
+                match normalization {
+                    Some(normalization) => self.normalized_product(unit, normalization, bias, shard, &mut y),
+                    None => {
+                        let shape = Patches::of(self.graph, layer);
+                        let a = if shape.is_pointwise() {
+                            &x[..]
+                        } else {
+                            shape.gather_all(x, samples, &mut shard.patches);
+                            &shard.patches[..]
+                        };
+                        let a = Matrix::new(a, samples * shape.rows(), shape.patch_len());
+                        let epilogue = Epilogue { bias, ..Epilogue::default() };
+                        k.matmul_with(a, &unit.kernel, &mut y, &epilogue, &mut shard.rounded);
+                    }
+                }
                 finish(*activation, k, &mut y, &mut inner);
             }
             Op::Dense { activation } => {
@@ -107,20 +104,18 @@ impl Context<'_> {
                     copy_and_change(x, &mut y, channels, |y| k.activate(activation, y));
                 }
             },
-            Op::GlobalAveragePooling if normalization.is_some() => {
-                if let Some(normalization) = normalization {
-                    self.normalized_pooling(normalization, shard, &mut y);
+            Op::GlobalAveragePooling => match normalization {
+                Some(normalization) => self.normalized_pooling(normalization, shard, &mut y),
+                None => {
+                    let input_len = x.len() / samples;
+                    y.fill(0.0);
+                    for (x, y) in x.chunks_exact(input_len).zip(y.chunks_exact_mut(channels)) {
+                        k.sum_rows(x, channels, y);
+                    }
+                    let count = (input_len / channels) as f32;
+                    y.iter_mut().for_each(|sum| *sum /= count);
                 }
-            }
-            Op::GlobalAveragePooling => {
-                let input_len = x.len() / samples;
-                y.fill(0.0);
-                for (x, y) in x.chunks_exact(input_len).zip(y.chunks_exact_mut(channels)) {
-                    k.sum_rows(x, channels, y);
-                }
-                let count = (input_len / channels) as f32;
-                y.iter_mut().for_each(|sum| *sum /= count);
-            }
+            },
             Op::Multiply => {
                 let gates = &shard.values[unit.inputs[1]];
                 for ((x, y), gate) in x.chunks_exact(len).zip(y.chunks_exact_mut(len)).zip(gates.chunks_exact(channels))

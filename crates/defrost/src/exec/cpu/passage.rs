@@ -65,12 +65,11 @@ impl Tail {
     /// Sends the gradient by the logits back through all layers that need it, after [`run_forward`](Self::run_forward).
     pub(super) fn run_backward(&self, context: &Context<'_>, shard: &mut Shard) {
         self.backward_units(self.meeting..self.units.len(), context, shard);
-        let pictures = shard.first..shard.first + shard.samples;
-        let met = std::mem::take(&mut shard.gradients[self.meeting]);
         if self.meeting == 0 {
-            shard.gradients[0] = met;
             return;
         }
+        let pictures = shard.first..shard.first + shard.samples;
+        let met = std::mem::take(&mut shard.gradients[self.meeting]);
         for (number, met) in met.chunks_exact(self.meeting_len()).enumerate() {
             let picture = pictures.start + number;
             shard.exchange(number);

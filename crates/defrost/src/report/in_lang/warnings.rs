@@ -1,6 +1,7 @@
 //! Warnings about data and recipes in Korean.
 
 use super::InLang;
+use crate::error::shortened_with;
 use crate::report::Lang;
 use crate::{data, recipe};
 
@@ -82,13 +83,8 @@ impl InLang for recipe::Warning {
     }
 }
 
-/// The first few, and how many more there are.
 fn shortened(classes: &[String]) -> String {
-    let shown = classes.iter().take(5).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match classes.len().saturating_sub(5) {
-        0 => shown,
-        more => format!("{shown} 외 {more}개"),
-    }
+    shortened_with(classes, 5, |shown, more| format!("{shown} 외 {more}개"))
 }
 
 #[cfg(test)]
